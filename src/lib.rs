@@ -1,0 +1,14 @@
+//! Tailwater: follows container logs, turns each line into a structured event without copying it, batches, and
+//! ships to Loki, Elasticsearch/OpenSearch or stdout. `ARCHITECTURE.md` is the map.
+#![forbid(unsafe_code)]
+
+pub mod admin;
+pub mod config;
+pub mod deliver;
+pub mod flow;
+pub mod frame;
+pub mod metrics;
+pub mod model;
+pub mod parse;
+pub mod sinks;
+pub mod sources;

@@ -1,0 +1,1 @@
+//! Every series the agent has, named once.
