@@ -12,3 +12,4 @@ pub mod model;
 pub mod parse;
 pub mod sinks;
 pub mod sources;
+pub mod store;
