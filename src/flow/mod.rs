@@ -1,1 +1,5 @@
 //! flow.
+
+pub mod retry;
+pub mod retry_gate;
+pub mod worklist;
