@@ -30,8 +30,8 @@ use part::split_by;
 
 /// The most requests per batch that look for refused items by halving; what is left then is refused together.
 pub const BISECT_MAX: u32 = 64;
-/// The most bytes of items in one request of folded forms, since these stand in memory beside their batch.
-const FOLDED_MAX: usize = 256 << 10;
+/// The most bytes of items in one part of folded forms or letters, since these stand in memory beside their batch.
+const PORTION_MAX: usize = 256 << 10;
 /// The most bytes of words kept for the letters of one answer.
 const WORDS_MAX: usize = 64 << 10;
 
@@ -130,9 +130,9 @@ impl Worklist {
         list
     }
 
-    /// The part to send next, if one is ready.
-    pub fn ready(&self, now: Duration) -> Option<&Part> {
-        self.parts.iter().find(|part| !part.under_way && part.ready_at <= now)
+    /// The first part that is ready and `wanted`.
+    pub fn ready(&self, now: Duration, wanted: impl Fn(&Part) -> bool) -> Option<&Part> {
+        self.parts.iter().find(|part| !part.under_way && part.ready_at <= now && wanted(part))
     }
 
     /// Notes that part `id` is under way.
@@ -142,10 +142,10 @@ impl Worklist {
         }
     }
 
-    /// When something is to be done next: a pause is over or a budget has run out.
-    pub fn wake_at(&self, retry: &retry::Settings) -> Option<Duration> {
+    /// When something changes next by itself: a pause is over or a budget has run out.
+    pub fn wake_at(&self, retry: &retry::Settings, now: Duration) -> Option<Duration> {
         let waiting = self.parts.iter().filter(|part| !part.under_way);
-        waiting.map(|part| part.ready_at.min(part.gives_up_at(retry))).min()
+        waiting.flat_map(|part| [part.ready_at, part.gives_up_at(retry)]).filter(|at| *at > now).min()
     }
 
     /// Whether every item has its fate.
@@ -331,20 +331,10 @@ impl Worklist {
         }
     }
 
-    /// Sends items once more in their second form, a bounded number of bytes at a time.
+    /// Sends items once more in their second form.
     fn fold(&mut self, items: &[u32], turn: &Turn<'_>) {
-        let (mut set, mut bytes) = (Vec::new(), 0);
-        for &item in items {
-            let len = turn.rules.body.range(item as usize).len();
-            if bytes + len > FOLDED_MAX && !set.is_empty() {
-                self.add(Part::new(std::mem::take(&mut set), Form::Folded, Vec::new()));
-                bytes = 0;
-            }
-            set.push(item);
-            bytes += len;
-        }
-        if !set.is_empty() {
-            self.add(Part::new(set, Form::Folded, Vec::new()));
+        for set in portions(items, turn.rules.body) {
+            self.add(Part::new(set.to_vec(), Form::Folded, Vec::new()));
         }
     }
 
@@ -367,8 +357,9 @@ impl Worklist {
             }));
         }
         self.settle(Fate::Dropped(DropReason::Refused), dropped);
-        if !letters.is_empty() {
-            self.add(Part::new(letters, Form::Letter, words));
+        for set in portions(&letters, turn.rules.body) {
+            let rest = words.split_off(set.len());
+            self.add(Part::new(set.to_vec(), Form::Letter, std::mem::replace(&mut words, rest)));
         }
     }
 
@@ -386,6 +377,20 @@ impl Worklist {
         self.parts.push(Part { id: self.next_id, ..part });
         self.next_id += 1;
     }
+}
+
+/// Divides `items` in order into sets of at most [`PORTION_MAX`] bytes, or single items.
+fn portions<'i>(mut items: &'i [u32], body: &'i Body) -> impl Iterator<Item = &'i [u32]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let fits = items.iter().take_while(|item| {
+            bytes += body.range(**item as usize).len();
+            bytes <= PORTION_MAX
+        });
+        let (set, rest) = items.split_at(fits.count().max(1).min(items.len()));
+        items = rest;
+        (!set.is_empty()).then_some(set)
+    })
 }
 
 impl Turn<'_> {

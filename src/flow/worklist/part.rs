@@ -60,6 +60,11 @@ impl Part {
         }
     }
 
+    /// Whether it failed before.
+    pub fn is_retry(&self) -> bool {
+        self.failures > 0
+    }
+
     /// A part of this one that holds only `items`, some of its own, with the failures it had.
     pub(super) fn only(&self, items: Vec<u32>) -> Self {
         let words = self.items.iter().zip(&self.words);

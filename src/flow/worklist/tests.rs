@@ -86,10 +86,10 @@ impl Scene {
 
     /// Answers the next part that is ready, later if none is ready now. Gives its form and items.
     fn answer(&mut self, verdict: impl FnOnce(usize) -> Verdict) -> (Form, Vec<u32>, Told) {
-        if self.list.ready(self.now).is_none() {
-            self.now = self.list.wake_at(&self.retry).expect("something waits");
+        if self.list.ready(self.now, |_| true).is_none() {
+            self.now = self.list.wake_at(&self.retry, self.now).expect("something waits");
         }
-        let part = self.list.ready(self.now).expect("a part is ready");
+        let part = self.list.ready(self.now, |_| true).expect("a part is ready");
         let (id, form, items) = (part.id, part.form, part.items.clone());
         self.list.begin(id);
         let rules = Rules { body: &self.body, wire: &Double, retry: &self.retry, letters: self.letters };
@@ -131,11 +131,11 @@ fn a_failed_request_waits_and_its_origins_are_under_retry() {
     let (.., told) = scene.answer(|_| Verdict::Retry(words()));
     assert_eq!(told.health, Health::Failed);
     assert_eq!(told.notices, [Notice { trouble: Trouble::Failing, items: 3, words: words() }]);
-    assert!(scene.list.ready(scene.now).is_none());
+    assert!(scene.list.ready(scene.now, |_| true).is_none());
     assert_eq!(scene.list.retrying(&scene.body), [0, 1]);
     assert_eq!(scene.list.open_entries(&scene.body), 4);
     scene.list.release(scene.now);
-    assert!(scene.list.ready(scene.now).is_some(), "when the sink is back, nothing waits any longer");
+    assert!(scene.list.ready(scene.now, |_| true).is_some(), "when the sink is back, nothing waits any longer");
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn bisect(count: u32, bad: &[u32]) -> (usize, Vec<(Fate, usize)>) {
     let mut scene = Scene::new(body(count, 1, 1));
     let mut requests = 0;
     while !scene.list.is_done() {
-        let part = scene.list.ready(scene.now).expect("halves are sent at once").items.clone();
+        let part = scene.list.ready(scene.now, |_| true).expect("halves are sent at once").items.clone();
         let refused = part.iter().any(|item| bad.contains(item));
         scene.answer(|_| if refused { Verdict::Bisect(words()) } else { Verdict::Delivered });
         requests += 1;
@@ -253,7 +253,7 @@ fn letters() {
     let refused = |count| Verdict::Items(vec![ItemVerdict::Refused(words()); count]);
     scene.answer(refused);
     assert_eq!(scene.fates(), [(Fate::Dropped(DropReason::Refused), 2)], "the one without a letter");
-    let part = scene.list.ready(scene.now).expect("letters");
+    let part = scene.list.ready(scene.now, |_| true).expect("letters");
     assert_eq!((part.form, part.words.len(), &*part.words[0]), (Form::Letter, 9, "no"));
     scene.answer(|_| Verdict::Retry(words()));
     assert!(!scene.list.is_done(), "a letter that cannot be written is tried again");
