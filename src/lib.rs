@@ -10,6 +10,7 @@ pub mod frame;
 pub mod metrics;
 pub mod model;
 pub mod parse;
+pub mod pipeline;
 pub mod sinks;
 pub mod sources;
 pub mod store;
