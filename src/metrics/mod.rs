@@ -6,6 +6,7 @@
 //!
 //! **Invariant**: counters only grow, and are added to once per turn, batch or request, never per line. What can be
 //! read where it lives (permits, the process) is read when the page is asked for, so nothing has to be kept in step.
+#![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
 
 mod maker;
 mod process;

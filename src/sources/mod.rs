@@ -5,6 +5,7 @@
 //! - [`common`]: the settings that both share
 //! - [`files`]: what both share: discovery, identity, rotation
 //! - [`stdin`]: a pipe, held in a bounded buffer
+#![expect(clippy::disallowed_methods, reason = "a source touches files, pipes, the clock and threads")]
 
 pub mod common;
 pub mod file;
