@@ -16,6 +16,7 @@
 //! - [`feeds`]: one feed as the pipeline sees it
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch
+#![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
 pub mod feeds;
 pub mod forge;
