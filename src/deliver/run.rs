@@ -183,17 +183,16 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         let now = self.start.elapsed();
         let to_file = |part: &Part, file: &Option<DeadLetterFile>| part.form == Form::Letter && file.is_some();
         // One portion of letters at a time: each is a copy in memory.
-        if !self.flights.iter().any(|flight| flight.pass.is_none()) {
-            if let Some((work, part)) = self
+        if !self.flights.iter().any(|flight| flight.pass.is_none())
+            && let Some((work, part)) = self
                 .works
                 .iter()
                 .find_map(|work| Some((work, work.list.ready(now, |part| to_file(part, &self.letters))?)))
-            {
-                let (key, id, items) = (work.key, part.id, part.items.len());
-                let writing = self.write_letters(work, part);
-                let task = self.tasks.spawn(writing).id();
-                self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass: None });
-            }
+        {
+            let (key, id, items) = (work.key, part.id, part.items.len());
+            let writing = self.write_letters(work, part);
+            let task = self.tasks.spawn(writing).id();
+            self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass: None });
         }
         while let Some((work, part)) =
             self.works.iter().find_map(|work| Some((work, work.list.ready(now, |part| !to_file(part, &self.letters))?)))
