@@ -13,6 +13,7 @@
 //!
 //! **Invariant**: what becomes of an entry is decided in [`crate::flow::worklist`]; here it is only carried out. A
 //! batch's permit lives until its last entry is settled and reported.
+#![expect(clippy::disallowed_methods, reason = "a delivery sends, waits, and reads certificates and secrets")]
 
 pub mod dead_letter;
 pub mod http;

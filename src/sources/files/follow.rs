@@ -64,6 +64,9 @@ pub struct Gauges {
     pub walked: AtomicBool,
 }
 
+/// Takes a pipeline's signals.
+pub type Inbox = Box<dyn Fn(Signal) + Send>;
+
 /// What a follower is made of.
 pub struct Parts {
     /// The sources of files.
@@ -71,7 +74,7 @@ pub struct Parts {
     /// Where identities and cursors are kept.
     pub book: Arc<dyn Book>,
     /// The pipelines' names and inboxes.
-    pub pipelines: Vec<(Arc<str>, Box<dyn Fn(Signal) + Send>)>,
+    pub pipelines: Vec<(Arc<str>, Inbox)>,
     /// What deleted files may hold back.
     pub limits: Limits,
     /// The machine's name.
