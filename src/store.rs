@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use tracing::{info, warn};
 
-use crate::flow::checkpoint::{self, ReadSlot, Record, Slot, State};
+use crate::flow::checkpoint::{self, Book, ReadSlot, Record, Slot, State};
 
 /// A slot is written anew once its moves are larger than this and than four snapshots.
 const COMPACT_FROM: u64 = 1 << 20;
@@ -119,9 +119,9 @@ impl Store {
         look(&self.lock().state)
     }
 
-    /// Remembers moves: in memory at once, on disk by a plain write. An error is said and counted, and mended by
-    /// the next [`Store::tick`].
-    pub fn append(&self, records: Vec<Record>) {
+    /// In memory at once, on disk by a plain write. An error is said and counted, and mended by the next
+    /// [`Store::tick`].
+    fn append_records(&self, records: Vec<Record>) {
         let mut bytes = Vec::new();
         if self.disk.is_some() {
             for record in &records {
@@ -240,6 +240,16 @@ impl Store {
     }
 }
 
+impl Book for Store {
+    fn look(&self, look: &mut dyn FnMut(&State)) {
+        self.with_state(look);
+    }
+
+    fn append(&self, records: Vec<Record>) {
+        self.append_records(records);
+    }
+}
+
 fn slot_path(dir: &Path, slot: usize) -> PathBuf {
     dir.join(format!("checkpoint.{slot}"))
 }
@@ -348,9 +358,23 @@ fn lock(dir: &Path, wait: Duration) -> Result<File, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow::checkpoint::Cursor;
+    use crate::flow::checkpoint::{Cursor, OriginRecord};
     use crate::model::feed::Resume;
-    use crate::model::origin::OriginId;
+    use crate::model::origin::{Format, OriginId};
+
+    fn origin() -> Record {
+        Record::Origin(OriginRecord {
+            id: OriginId(1),
+            source: "s".into(),
+            path: "/a".into(),
+            format: Format::Plain,
+            head_len: 1,
+            head_hash: 1,
+            count: 0,
+            inode: (1, 1),
+            order: 0,
+        })
+    }
 
     fn cursor(offset: u64) -> Record {
         let resume = Resume { offset, ..Resume::default() };
@@ -369,7 +393,7 @@ mod tests {
     fn moves_outlive_the_process_without_an_fsync() {
         let dir = tempfile::tempdir().expect("a folder");
         let store = open(dir.path());
-        store.append(vec![cursor(5)]);
+        store.append(vec![origin(), cursor(5)]);
         store.append(vec![cursor(9)]);
         assert_eq!(offset(&Store::read(dir.path()).expect("readable")), Some(9));
         drop(store);
@@ -381,7 +405,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         for round in 1..=4 {
             let store = open(dir.path());
-            store.append(vec![cursor(round)]);
+            store.append(vec![origin(), cursor(round)]);
             let active = store.lock().active;
             drop(store);
             let path = slot_path(dir.path(), active);
@@ -402,6 +426,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let store = open(dir.path());
         let before = store.lock().generation;
+        store.append(vec![origin()]);
         for offset in 0..20_000 {
             store.append(vec![cursor(offset)]);
         }
@@ -426,7 +451,7 @@ mod tests {
         let state = dir.path().join("state");
         let store = open(&state);
         fs::remove_dir_all(&state).expect("gone");
-        store.append(vec![cursor(3)]);
+        store.append(vec![origin(), cursor(3)]);
         store.lock().slot = None;
         store.tick();
         assert_eq!(store.counts().0, 1);

@@ -11,7 +11,6 @@
 //! too new.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -123,12 +122,11 @@ impl State {
             Record::Origin(origin) => {
                 self.origins.insert(origin.id, origin);
             }
-            Record::Cursor(pipeline, id, cursor) => match self.cursors.entry((id, pipeline)) {
-                Entry::Occupied(mut entry) => *entry.get_mut() = cursor,
-                Entry::Vacant(entry) => {
-                    entry.insert(cursor);
-                }
-            },
+            // A late answer may move a cursor of an origin that was forgotten meanwhile.
+            Record::Cursor(_, id, _) if !self.origins.contains_key(&id) => {}
+            Record::Cursor(pipeline, id, cursor) => {
+                self.cursors.insert((id, pipeline), cursor);
+            }
             Record::Forget(id) => {
                 self.origins.remove(&id);
                 self.cursors.retain(|(of, _), _| *of != id);
@@ -154,6 +152,15 @@ impl State {
         encode(&Record::SnapshotEnd, &mut out);
         out
     }
+}
+
+/// Where checkpoints are kept: in memory, or on disk too.
+pub trait Book: Send + Sync {
+    /// Looks at what is known; keep it short.
+    fn look(&self, look: &mut dyn FnMut(&State));
+
+    /// Remembers; a record of now on is there after a crash.
+    fn append(&self, records: Vec<Record>);
 }
 
 /// What a slot's bytes say.
@@ -442,7 +449,8 @@ mod tests {
         let mut state = sample();
         let mut bytes = state.encode_slot(7);
         let id = OriginId::new(b"/var/log/a", b"first\n", 1);
-        for record in [Record::Forget(id), Record::Cursor("es".into(), OriginId(9), Cursor::default())] {
+        let kept = OriginId::new(b"/var/log/a", b"first\n", 2);
+        for record in [Record::Forget(id), Record::Cursor("es".into(), kept, Cursor::default())] {
             encode(&record, &mut bytes);
             state.apply(record);
         }

@@ -33,7 +33,10 @@ pub struct Feed {
     pub marks: Arc<Marks>,
     /// Whether it can be read again after a restart: a file can, a pipe cannot.
     pub replayable: bool,
-    /// Its place among the origins of one logical path: older ones, which are to be read first, have smaller numbers.
+    /// Origins that are to be read one after the other (the rotations of one file, the restarts of one container)
+    /// share a chain.
+    pub chain: u64,
+    /// Its place in the chain: older ones, which are to be read first, have smaller numbers.
     pub order: u64,
     /// Which parser its source asks for.
     pub parser: ParserName,
@@ -44,9 +47,12 @@ pub struct Feed {
 pub struct ParserName(pub usize);
 
 /// What source and pipelines tell each other about a feed, without a lock.
+///
+/// The content of an *overtaken* feed was truncated or replaced in place: what its offsets held is gone.
 #[derive(Debug)]
 pub struct Marks {
     ended: AtomicBool,
+    overtaken: AtomicBool,
     read: Vec<AtomicU64>,
     done: Vec<AtomicBool>,
 }
@@ -56,6 +62,7 @@ impl Marks {
     pub fn new(pipelines: usize) -> Self {
         Self {
             ended: AtomicBool::new(false),
+            overtaken: AtomicBool::new(false),
             read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
             done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
         }
@@ -69,6 +76,16 @@ impl Marks {
     /// Whether no more bytes will come. Ask before reading: if it was so, an empty read is the end.
     pub fn ended(&self) -> bool {
         self.ended.load(Ordering::Acquire)
+    }
+
+    /// A pipeline: the bytes before its position are not those that it read.
+    pub fn set_overtaken(&self) {
+        self.overtaken.store(true, Ordering::Release);
+    }
+
+    /// Whether the content was truncated or replaced in place.
+    pub fn overtaken(&self) -> bool {
+        self.overtaken.load(Ordering::Acquire)
     }
 
     /// A pipeline: everything before `offset` was read and handed on.
@@ -105,8 +122,11 @@ pub enum Signal {
     Feed(Feed, Option<Resume>),
     /// Bytes have come to an origin that was idle (or its feed has ended).
     Wake(OriginId),
-    /// The source closed the origin: every pipeline was done with it.
-    Closed(OriginId),
+    /// The origin's bytes cannot be read any more (truncated, or deleted for too long): what is not read up to this
+    /// size is unreachable.
+    Abandoned(OriginId, u64),
+    /// Bytes of a file that was rotated away before it could be read.
+    Unreachable(u64),
     /// No more feeds will come from any source.
     NoMoreFeeds,
 }
