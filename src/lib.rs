@@ -13,6 +13,7 @@ pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod parse;
+pub mod pipeline;
 pub mod sinks;
 pub mod sources;
 pub mod store;

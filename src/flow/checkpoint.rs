@@ -310,6 +310,7 @@ fn put_cursor(out: &mut Vec<u8>, cursor: &Cursor) {
     out.extend_from_slice(&(resume.readings.len() as u32).to_le_bytes());
     for reading in &resume.readings {
         put_u64(out, reading.start);
+        put_u64(out, reading.end);
         put_time(out, reading.time);
     }
     put_u64(out, cursor.check.at);
@@ -326,9 +327,9 @@ fn get_cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
         *run = Run { first: reader.time()?, last: reader.time()? };
     }
     let count = reader.u32()? as usize;
-    let mut readings = Vec::with_capacity(count.min(MAX_RECORD / 20));
+    let mut readings = Vec::with_capacity(count.min(MAX_RECORD / 28));
     for _ in 0..count {
-        readings.push(Reading { start: reader.u64()?, time: reader.time()? });
+        readings.push(Reading { start: reader.u64()?, end: reader.u64()?, time: reader.time()? });
     }
     let check = Check { at: reader.u64()?, len: u16::from_le_bytes(reader.array()?), hash: reader.u64()? };
     let size = reader.u64()?;
@@ -436,7 +437,7 @@ mod tests {
                 offset: 100,
                 from: 90,
                 runs: [Run { first: time, last: time.plus_nanos(3) }; 3],
-                readings: vec![Reading { start: 5, time }],
+                readings: vec![Reading { start: 5, end: 90, time }],
             };
             let cursor = Cursor { resume, check: Check::new(100, b"hello"), size: 1000 };
             state.apply(Record::Cursor("loki".into(), id, cursor));

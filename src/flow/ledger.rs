@@ -52,20 +52,22 @@ impl Ledger {
         }
     }
 
-    /// Notes when the content from `reading.start` on was first read, unless that is known already.
-    /// Gives back whether it was news.
-    pub fn note_reading(&mut self, reading: Reading, covered: u64) -> bool {
-        if reading.start < covered {
-            return false;
-        }
+    /// Notes when a range of content was first read. Ranges come in ascending order.
+    pub fn note_reading(&mut self, reading: Reading) {
+        debug_assert!(self.readings.back().is_none_or(|last| last.end <= reading.start));
         self.readings.push_back(reading);
-        true
     }
 
-    /// When the byte at `offset` was first read, and where that reading began.
+    /// The end of what was read before; lines from there on are read for the first time.
+    pub fn readings_end(&self) -> u64 {
+        self.readings.back().map_or(0, |last| last.end)
+    }
+
+    /// When the byte at `offset` was first read, where that was noted.
     pub fn reading_at(&self, offset: u64) -> Option<Reading> {
         let behind = self.readings.partition_point(|reading| reading.start <= offset);
-        behind.checked_sub(1).and_then(|at| self.readings.get(at)).copied()
+        let reading = behind.checked_sub(1).and_then(|at| self.readings.get(at)).copied()?;
+        (offset < reading.end).then_some(reading)
     }
 
     /// Settles spans. Order and grouping do not matter; settling a byte twice is harmless.
@@ -110,7 +112,8 @@ impl Ledger {
             self.points.pop_front();
         }
         let from = self.from();
-        while self.readings.get(1).is_some_and(|reading| reading.start <= from) {
+        // The last one stays: its end says what was read before.
+        while self.readings.len() > 1 && self.readings.front().is_some_and(|reading| reading.end <= from) {
             self.readings.pop_front();
         }
     }
@@ -170,17 +173,20 @@ mod tests {
 
     #[test]
     fn a_reading_is_found_by_offset_and_kept_while_needed() {
-        let time = |secs| Time { secs, nanos: 0 };
+        let reading = |start, end, secs| Reading { start, end, time: Time { secs, nanos: 0 } };
         let mut ledger = Ledger::default();
         ledger.note_point(0, Runs::default());
-        assert!(ledger.note_reading(Reading { start: 0, time: time(1) }, 0));
-        assert!(ledger.note_reading(Reading { start: 10, time: time(2) }, 10));
-        assert!(!ledger.note_reading(Reading { start: 5, time: time(3) }, 10));
-        assert_eq!(ledger.reading_at(9).map(|reading| reading.time), Some(time(1)));
-        assert_eq!(ledger.reading_at(10).map(|reading| reading.time), Some(time(2)));
+        ledger.note_reading(reading(0, 10, 1));
+        ledger.note_reading(reading(10, 20, 2));
+        assert_eq!(ledger.reading_at(9), Some(reading(0, 10, 1)));
+        assert_eq!(ledger.reading_at(10), Some(reading(10, 20, 2)));
+        assert_eq!((ledger.reading_at(20), ledger.readings_end()), (None, 20));
         ledger.note_point(12, Runs::default());
         ledger.settle(&[span(0, 12)]);
-        assert_eq!(ledger.to_resume().readings, [Reading { start: 10, time: time(2) }]);
+        assert_eq!(ledger.to_resume().readings, [reading(10, 20, 2)]);
+        ledger.note_point(20, Runs::default());
+        ledger.settle(&[span(12, 20)]);
+        assert_eq!(ledger.to_resume().readings, [reading(10, 20, 2)]);
     }
 
     proptest! {

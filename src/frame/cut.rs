@@ -1,11 +1,16 @@
 //! The marker at the end of a line that was cut.
 //!
 //! `… the beginning of the line …[cut by tailwater: 1048576 bytes]`: the number is how many bytes of the
-//! application's line are not there. **Invariant**: room for the marker is taken from the line, so that a cut line
+//! application's line are not there; it is left out where the line was cut before its end was seen. **Invariant**: room for the marker is taken from the line, so that a cut line
 //! is not longer than `max_line`.
 
-const BEFORE: &str = " …[cut by tailwater: ";
-const BEHIND: &str = " bytes]";
+const BEFORE: &str = " …[cut by tailwater";
+const NUMBER: &str = ": ";
+const BEHIND: &str = " bytes";
+const END: &str = "]";
+
+/// Stands for a number of bytes that nobody counted: a line so long that it was cut before its end was seen.
+pub const UNCOUNTED: u64 = u64::MAX;
 
 /// The shortest `max_line` that leaves room for the longest marker and something before it. Settings refuse less.
 pub const SHORTEST_MAX_LINE: usize = 256;
@@ -13,14 +18,18 @@ pub const SHORTEST_MAX_LINE: usize = 256;
 /// How many bytes of text may stand before the marker, where the application's line had `total` bytes.
 pub fn room(total: u64, max_line: usize) -> usize {
     // What is cut away is never more than the total, so neither are its digits.
-    max_line.saturating_sub(BEFORE.len() + digits(total) + BEHIND.len())
+    max_line.saturating_sub(BEFORE.len() + NUMBER.len() + digits(total) + BEHIND.len() + END.len())
 }
 
-/// Appends the marker for `missing` bytes.
-pub fn push_marker(text: &mut String, missing: u64) {
+/// Appends the marker for `missing` bytes; `None` where they were not counted.
+pub fn push_marker(text: &mut String, missing: Option<u64>) {
     text.push_str(BEFORE);
-    text.push_str(&missing.to_string());
-    text.push_str(BEHIND);
+    if let Some(missing) = missing {
+        text.push_str(NUMBER);
+        text.push_str(&missing.to_string());
+        text.push_str(BEHIND);
+    }
+    text.push_str(END);
 }
 
 /// `bytes` without the beginning of a UTF-8 sequence that was torn at its end.
@@ -50,7 +59,7 @@ mod tests {
     #[test]
     fn the_longest_marker_fits_the_shortest_line() {
         let mut text = String::new();
-        push_marker(&mut text, u64::MAX);
+        push_marker(&mut text, Some(u64::MAX));
         assert!(room(u64::MAX, SHORTEST_MAX_LINE) >= 128);
         assert_eq!(room(u64::MAX, text.len()), 0);
         assert_eq!(room(u64::MAX, text.len() + 1), 1);

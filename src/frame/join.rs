@@ -181,7 +181,7 @@ impl Slot {
         let room = if self.lost > 0 { 0 } else { max_line - self.bytes.len() };
         let kept = entry.body.len().min(room);
         self.bytes.extend_from_slice(&entry.body[..kept]);
-        self.lost += (entry.body.len() - kept) as u64 + lost;
+        self.lost = self.lost.saturating_add((entry.body.len() - kept) as u64).saturating_add(lost);
         // A runtime may cut between CR and LF; the line's end then is an empty last piece. (Where it cut between two
         // CRs, `a\r` and `\r\n`, the framer has removed the second already and both go.)
         if !entry.partial && entry.body.is_empty() && self.lost == 0 && self.bytes.last() == Some(&b'\r') {

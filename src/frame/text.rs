@@ -29,11 +29,11 @@ fn text_slow(body: &[u8], lost: u64, max_line: usize, scratch: &mut String) -> b
         return false;
     }
     scratch.clear();
-    let total = body.len() as u64 + lost;
+    let total = (body.len() as u64).saturating_add(lost);
     // A sequence that was torn by the loss is not invalid UTF-8, it is lost as well.
     let body = if lost == 0 { body } else { cut::without_torn_end(body) };
     let shown = push_lossy(body, cut::room(total, max_line), scratch);
-    cut::push_marker(scratch, total - shown as u64);
+    cut::push_marker(scratch, (lost != cut::UNCOUNTED).then(|| total - shown as u64));
     true
 }
 

@@ -148,15 +148,17 @@ pub struct Resume {
     /// The runs of equal times at `from`, for each stream.
     pub runs: Runs,
     /// Ranges of content and the time they were first read at: the time of lines that have none of their own.
-    /// Ascending; a range ends where the next begins.
+    /// Ascending, disjoint.
     pub readings: Vec<Reading>,
 }
 
-/// From `start` on (to the next reading) the content was first read at `time`.
+/// A range of content that was first read at `time`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
     /// Offset of the first byte of the range.
     pub start: u64,
+    /// Offset behind its last byte.
+    pub end: u64,
     /// When it was read.
     pub time: Time,
 }

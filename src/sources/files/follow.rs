@@ -547,7 +547,8 @@ impl Follower {
         self.forgot_missing = true;
         let mut missing = Vec::new();
         self.parts.book.look(&mut |state| {
-            missing.extend(state.origins.keys().filter(|id| !self.bound.contains_key(id)).map(|id| Record::Forget(*id)));
+            missing
+                .extend(state.origins.keys().filter(|id| !self.bound.contains_key(id)).map(|id| Record::Forget(*id)));
         });
         self.parts.book.append(missing);
     }

@@ -1,0 +1,272 @@
+//! The level at the beginning of a plain line.
+//!
+//! Programs that log text put a level where a person looks for it: at the very beginning, or behind a time, a thread,
+//! a process id. That is all this reads: the line's *head*, which ends at the first word that could be part of a
+//! sentence. What marks a level there:
+//!
+//! ```text
+//! 2026-11-23 08:50:48,703 [main] WARN  disk nearly full     upper case
+//! WARNING:root:disk nearly full      error: disk full        a colon (in any case of the letters)
+//! 2026/11/23 08:50:48 [warn] 29#29: disk nearly full         brackets (in any case)
+//! 08:50:48 level=warn disk nearly full                       a level's key
+//! W1123 08:50:48.703931       1 disk.go:12] nearly full      klog's header
+//! 1:M 23 Nov 2026 08:50:48.703 # disk nearly full            Redis's header
+//! ```
+//!
+//! **Invariant**: a level is never guessed from a sentence: `an error occurred` has none, and neither has an access log.
+
+use crate::model::event::Level;
+
+use super::level;
+
+/// No head is longer.
+const MAX_HEAD: usize = 256;
+/// No group in brackets at a line's head is longer.
+const MAX_GROUP: usize = 80;
+/// No head has more words.
+const MAX_WORDS: usize = 20;
+
+/// The level that the head of `line` says.
+pub fn level(line: &str) -> Option<Level> {
+    let bytes = line.as_bytes();
+    let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
+    klog(bytes).or_else(|| redis(bytes)).or_else(|| Head { rest: bytes, time_seen: false, names: 0 }.level())
+}
+
+/// Equivalent: `^[IWEF]([0-9]{4}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} +[0-9]+ [^ \]]+:[0-9]+\]`.
+fn klog(line: &[u8]) -> Option<Level> {
+    let (letter, rest) = line.split_first()?;
+    let level = match letter {
+        b'I' => Level::Info,
+        b'W' => Level::Warn,
+        b'E' => Level::Error,
+        b'F' => Level::Fatal,
+        _ => return None,
+    };
+    let rest = shaped(rest, b"00000000 00:00:00.000000 ").or_else(|| shaped(rest, b"0000 00:00:00.000000 "))?;
+    let rest = rest.trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let place = rest[digits..].strip_prefix(b" ")?;
+    let end = place.iter().position(|byte| matches!(byte, b' ' | b']'))?;
+    let number = place[..end].rsplit(|&byte| byte == b':').next()?;
+    (digits > 0 && place[end] == b']' && number.len() < end && is_digits(number)).then_some(level)
+}
+
+/// Equivalent: `^[0-9]+:[XCSM] [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} [.\-*#] `.
+fn redis(line: &[u8]) -> Option<Level> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let [b':', b'X' | b'C' | b'S' | b'M', rest @ ..] = &line[digits..] else { return None };
+    match shaped(rest, b" 00 Aaa 0000 00:00:00.000 ")? {
+        _ if digits == 0 => None,
+        [b'.' | b'-', b' ', ..] => Some(Level::Debug),
+        [b'*', b' ', ..] => Some(Level::Info),
+        [b'#', b' ', ..] => Some(Level::Warn),
+        _ => None,
+    }
+}
+
+/// What follows a beginning of the given shape: `0` stands for a digit, `A` and `a` for a letter, the others for
+/// themselves.
+fn shaped<'a>(text: &'a [u8], shape: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = text.split_at_checked(shape.len())?;
+    let fits = head.iter().zip(shape).all(|(byte, shape)| match shape {
+        b'0' => byte.is_ascii_digit(),
+        b'A' => byte.is_ascii_uppercase(),
+        b'a' => byte.is_ascii_lowercase(),
+        _ => byte == shape,
+    });
+    fits.then_some(rest)
+}
+
+/// A line's head, as far as it was not read yet.
+struct Head<'a> {
+    /// What was not read yet.
+    rest: &'a [u8],
+    /// A time of day was seen.
+    time_seen: bool,
+    /// How many names (of a logger, a host, a thread) were seen.
+    names: u8,
+}
+
+/// What a piece of the head is.
+enum Piece {
+    /// A level.
+    Level(Level),
+    /// Nothing of a sentence: the head goes on.
+    Neutral,
+    /// Perhaps a word of a sentence: the head has ended.
+    Text,
+}
+
+impl<'a> Head<'a> {
+    fn level(mut self) -> Option<Level> {
+        for _ in 0..MAX_WORDS {
+            let behind_tab = self.skip_space();
+            let piece = match *self.rest.first()? {
+                b'[' => self.group(b']'),
+                b'(' => self.group(b')'),
+                b'<' => self.group(b'>'),
+                b'"' | b'\'' | b'{' => Piece::Text,
+                _ => self.word(behind_tab),
+            };
+            match piece {
+                Piece::Level(level) => return Some(level),
+                Piece::Neutral => {}
+                Piece::Text => return None,
+            }
+        }
+        None
+    }
+
+    /// Skips white space, bars and a terminal's colours; tells whether a tab was the last of it.
+    fn skip_space(&mut self) -> bool {
+        let mut behind_tab = false;
+        loop {
+            match self.rest {
+                [b'\t', rest @ ..] => {
+                    behind_tab = true;
+                    self.rest = rest;
+                }
+                [b' ' | b'|', rest @ ..] => {
+                    behind_tab = false;
+                    self.rest = rest;
+                }
+                [0x1b, b'[', rest @ ..] => {
+                    let len = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b';')).count();
+                    match rest.get(len) {
+                        Some(b'm') => self.rest = &rest[len + 1..],
+                        _ => return behind_tab,
+                    }
+                }
+                _ => return behind_tab,
+            }
+        }
+    }
+
+    /// Something in brackets, and the colon that may follow it.
+    fn group(&mut self, close: u8) -> Piece {
+        let inside = &self.rest[1..];
+        let window = &inside[..inside.len().min(MAX_GROUP)];
+        let Some(end) = window.iter().position(|&byte| byte == close) else { return Piece::Text };
+        self.rest = &inside[end + 1..];
+        if let [b':', rest @ ..] = self.rest {
+            self.rest = rest;
+        }
+        let inside = inside[..end].trim_ascii();
+        if let Some(level) = level::set_off(inside) {
+            return Piece::Level(level);
+        }
+        if close != b']' {
+            return Piece::Neutral;
+        }
+        // Apache's `[core:error]`, and `[Server thread/INFO]`.
+        let last = inside.iter().rposition(|byte| matches!(byte, b':' | b'/')).map(|at| inside.split_at(at));
+        let named = match last {
+            Some((module, [b':', word @ ..])) if !module.contains(&b' ') => level::set_off(word),
+            Some((_, [b'/', word @ ..])) => level::upper(word, false),
+            _ => None,
+        };
+        // `[08:50:48 INF]`, `[2026-11-23T08:50:48Z WARN  module]`, `[INFO module]`.
+        named.or_else(|| self.level_behind_time(inside)).map_or(Piece::Neutral, Piece::Level)
+    }
+
+    fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
+        for word in inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
+            if let Some(level) = level::upper(word, self.time_seen) {
+                return Some(level);
+            }
+            if !self.is_neutral(word) {
+                return None;
+            }
+        }
+        None
+    }
+
+    /// Something up to white space, a bar, a bracket or a colour.
+    fn word(&mut self, behind_tab: bool) -> Piece {
+        let end = self.rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b'(' | 0x1b));
+        let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        self.rest = rest;
+        if let Some(level) = level::upper(word, self.time_seen) {
+            return Piece::Level(level);
+        }
+        // Tabs on both sides set a word off as well as brackets do.
+        if behind_tab && rest.first() == Some(&b'\t') && let Some(level) = level::set_off(word) {
+            return Piece::Level(level);
+        }
+        if let Some(level) = before_colon(word) {
+            return Piece::Level(level);
+        }
+        if self.is_neutral(word) {
+            return Piece::Neutral;
+        }
+        if let Some(at) = word.iter().position(|&byte| byte == b'=') {
+            return keyed(&word[..at], &word[at + 1..]);
+        }
+        // A logger, a host or a user may stand between the time and the level.
+        if self.time_seen && self.names < 2 && (is_name(word) || separated(rest)) {
+            self.names += 1;
+            return Piece::Neutral;
+        }
+        Piece::Text
+    }
+
+    /// Whether `word` is a number, a time, a date or only signs. Notes a time of day.
+    fn is_neutral(&mut self, word: &[u8]) -> bool {
+        let Some(&first) = word.first() else { return true };
+        if word.iter().all(u8::is_ascii_punctuation) {
+            return true;
+        }
+        let bare = word.strip_suffix(b",").unwrap_or(word);
+        if first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'#') {
+            let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b":.,;/+-_#]".contains(byte);
+            self.time_seen |= word.windows(4).any(|part| shaped(part, b"0:00").is_some());
+            return letters <= 3 && word.iter().all(plain);
+        }
+        bare.len() == 1 && first.is_ascii_alphabetic() || CALENDAR.contains(&bare)
+    }
+}
+
+/// Words that belong to a time.
+const CALENDAR: &[&[u8]] = &[
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Mon", b"Tue", b"Wed",
+    b"Thu", b"Fri", b"Sat", b"Sun", b"AM", b"PM", b"am", b"pm", b"UTC", b"GMT", b"CET", b"CEST", b"EST", b"EDT", b"CST",
+    b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"IST", b"JST", b"BST", b"MSK",
+];
+
+/// `WARN:`, `error:`, `WARNING:root:text`: in lower case only if the colon ends the word.
+fn before_colon(word: &[u8]) -> Option<Level> {
+    let at = word.iter().position(|&byte| byte == b':')?;
+    let name = &word[..at];
+    if at + 1 == word.len() || name.iter().all(u8::is_ascii_uppercase) { level::set_off(name) } else { None }
+}
+
+/// `level=warn`; another pair is neutral.
+fn keyed(key: &[u8], value: &[u8]) -> Piece {
+    let Some((_, kind)) = level::key(key) else {
+        let is_key = !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(byte));
+        return if is_key && !value.contains(&b'"') { Piece::Neutral } else { Piece::Text };
+    };
+    let value = value.strip_suffix(b",").unwrap_or(value);
+    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
+    let word = std::str::from_utf8(value).unwrap_or("");
+    level::of_word(kind, word).map_or(Piece::Neutral, Piece::Level)
+}
+
+/// `com.example.Shop`, `user@db`, `web-1`: hardly a word of a sentence.
+fn is_name(word: &[u8]) -> bool {
+    let inside = word.strip_suffix(b":").unwrap_or(word);
+    let inside = inside.get(..inside.len().saturating_sub(1)).unwrap_or(inside);
+    word.is_ascii() && inside.iter().any(|byte| byte.is_ascii_digit() || b".@/_$#:-".contains(byte))
+}
+
+/// Whether what follows is a sign that parts columns, as in `shop - WARN - text`.
+fn separated(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    matches!(rest, [b'|', ..] | [b'-', b' ', ..])
+}
+
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}

@@ -1,0 +1,276 @@
+//! One pass over a JSON object that checks it and notes where level and message stand.
+//!
+//! The object itself is not taken apart: a sink copies its bytes whole, so what must be known is that they are valid.
+//!
+//! **Invariant**: what is accepted is exactly what RFC 8259 allows for one object (nothing but white space around it),
+//! nested at most [`MAX_DEPTH`] deep; a property test compares with another reader. Only objects count: an array, a
+//! number or a quoted string in a log is text. A `\u` escape of half a surrogate pair is accepted, as the grammar has
+//! it and as Elasticsearch's reader does; whoever needs the text plain sees U+FFFD in its place. Duplicate keys are
+//! accepted too; of several the last counts, as with most readers.
+
+use crate::model::event::{Fields, Level};
+use crate::model::text::Text;
+
+use super::level;
+use super::parsed::Parsed;
+use super::quoted::{escape, special};
+
+/// How deep objects and arrays may be nested, the outermost object included.
+pub const MAX_DEPTH: u32 = 64;
+
+/// A line that is one JSON object.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Json<'a> {
+    /// The object, without the white space around it.
+    pub object: &'a str,
+    /// What its level says, where it has one.
+    pub level: Option<Level>,
+    /// The inside of the string under `message`, else of that under `msg`.
+    pub message: Option<&'a str>,
+}
+
+impl<'a> Json<'a> {
+    /// As a parser's answer for the line `body`.
+    #[inline]
+    pub fn parsed(self, body: &'a str) -> Parsed<'a> {
+        Parsed {
+            level: self.level,
+            message: self.message.map_or(Text::Plain(body), Text::Escaped),
+            fields: Fields::Json(self.object),
+            missed: false,
+        }
+    }
+}
+
+/// The JSON object that `body` is, or `None`.
+#[inline]
+pub fn parse(body: &str) -> Option<Json<'_>> {
+    let bytes = body.as_bytes();
+    let start = space(bytes, 0);
+    if *bytes.get(start)? != b'{' {
+        return None;
+    }
+    let mut found = Found { body, level: None, level_rank: u8::MAX, message: None, msg: None };
+    let end = object(bytes, start, 1, &mut found)?;
+    if space(bytes, end) != bytes.len() {
+        return None;
+    }
+    Some(Json { object: body.get(start..end)?, level: found.level, message: found.message.or(found.msg) })
+}
+
+/// Who is told of an object's members as they pass.
+trait Visitor {
+    /// `key` is the inside of the key's quotes, as it stands; `value` begins at `value_start` and ends before `value_end`.
+    fn member(&mut self, key: &[u8], value_start: usize, value_end: usize);
+}
+
+/// For the objects inside the object.
+struct Nobody;
+
+impl Visitor for Nobody {
+    #[inline(always)]
+    fn member(&mut self, _: &[u8], _: usize, _: usize) {}
+}
+
+/// What was found among the outermost members.
+struct Found<'a> {
+    /// The whole line.
+    body: &'a str,
+    /// The level under the best key so far.
+    level: Option<Level>,
+    /// How good that key is; smaller is better.
+    level_rank: u8,
+    /// The inside of the string under `message`.
+    message: Option<&'a str>,
+    /// The inside of the string under `msg`.
+    msg: Option<&'a str>,
+}
+
+impl<'a> Found<'a> {
+    fn inside(&self, start: usize, end: usize) -> Option<&'a str> {
+        let value = self.body.get(start..end)?;
+        value.strip_prefix('"')?.strip_suffix('"')
+    }
+
+    fn level(&mut self, key: &[u8], start: usize, end: usize) {
+        let Some((rank, kind)) = level::key(key) else { return };
+        if rank > self.level_rank {
+            return;
+        }
+        let found = match self.body.as_bytes().get(start) {
+            Some(b'"') => self.inside(start, end).and_then(|word| level::of_word(kind, word)),
+            Some(b'0'..=b'9') => self.body.get(start..end).and_then(|number| level::of_number(kind, number)),
+            _ => None,
+        };
+        if found.is_some() {
+            self.level = found;
+            self.level_rank = rank;
+        }
+    }
+}
+
+impl Visitor for Found<'_> {
+    #[inline(always)]
+    fn member(&mut self, key: &[u8], start: usize, end: usize) {
+        match key {
+            b"msg" => self.msg = self.inside(start, end),
+            b"message" => self.message = self.inside(start, end),
+            // `{"log":{"level":"info"}}`: names with dots may come as objects.
+            b"log" if self.body.as_bytes().get(start) == Some(&b'{') => {
+                let mut inner = Inner { outer: self };
+                // The object was found valid a moment ago.
+                let _valid = object(inner.outer.body.as_bytes(), start, 1, &mut inner);
+            }
+            _ if level::may_be_key(key) => self.level(key, start, end),
+            _ => {}
+        }
+    }
+}
+
+/// For the object under `log`.
+struct Inner<'f, 'a> {
+    outer: &'f mut Found<'a>,
+}
+
+impl Visitor for Inner<'_, '_> {
+    fn member(&mut self, key: &[u8], start: usize, end: usize) {
+        if key == b"level" {
+            self.outer.level(b"log.level", start, end);
+        }
+    }
+}
+
+/// Reads the object that begins at `at`; gives the place behind it.
+fn object<V: Visitor>(bytes: &[u8], at: usize, depth: u32, visitor: &mut V) -> Option<usize> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let mut at = space(bytes, at + 1);
+    if *bytes.get(at)? == b'}' {
+        return Some(at + 1);
+    }
+    loop {
+        if *bytes.get(at)? != b'"' {
+            return None;
+        }
+        let key_start = at + 1;
+        let key_end = string(bytes, key_start)?;
+        at = space(bytes, key_end + 1);
+        if *bytes.get(at)? != b':' {
+            return None;
+        }
+        let start = space(bytes, at + 1);
+        let end = value(bytes, start, depth)?;
+        visitor.member(bytes.get(key_start..key_end)?, start, end);
+        at = space(bytes, end);
+        match *bytes.get(at)? {
+            b',' => at = space(bytes, at + 1),
+            b'}' => return Some(at + 1),
+            _ => return None,
+        }
+    }
+}
+
+fn array(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
+    if depth > MAX_DEPTH {
+        return None;
+    }
+    let mut at = space(bytes, at + 1);
+    if *bytes.get(at)? == b']' {
+        return Some(at + 1);
+    }
+    loop {
+        at = space(bytes, value(bytes, at, depth)?);
+        match *bytes.get(at)? {
+            b',' => at = space(bytes, at + 1),
+            b']' => return Some(at + 1),
+            _ => return None,
+        }
+    }
+}
+
+#[inline(always)]
+fn value(bytes: &[u8], at: usize, depth: u32) -> Option<usize> {
+    match *bytes.get(at)? {
+        b'"' => Some(string(bytes, at + 1)? + 1),
+        b'-' | b'0'..=b'9' => number(bytes, at),
+        b'{' => object(bytes, at, depth + 1, &mut Nobody),
+        b'[' => array(bytes, at, depth + 1),
+        b't' => literal(bytes, at, b"true"),
+        b'f' => literal(bytes, at, b"false"),
+        b'n' => literal(bytes, at, b"null"),
+        _ => None,
+    }
+}
+
+/// The first place at or behind `at` that is not white space.
+#[inline(always)]
+fn space(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\t' | b'\n' | b'\r') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn literal(bytes: &[u8], at: usize, word: &[u8]) -> Option<usize> {
+    bytes.get(at..)?.starts_with(word).then_some(at + word.len())
+}
+
+/// Equivalent: `-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?`.
+#[inline]
+fn number(bytes: &[u8], mut at: usize) -> Option<usize> {
+    if bytes.get(at) == Some(&b'-') {
+        at += 1;
+    }
+    match bytes.get(at)? {
+        b'0' => at += 1,
+        b'1'..=b'9' => at = digits(bytes, at),
+        _ => return None,
+    }
+    if bytes.get(at) == Some(&b'.') {
+        at = some_digits(bytes, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = bytes.get(at) {
+            at += 1;
+        }
+        at = some_digits(bytes, at)?;
+    }
+    Some(at)
+}
+
+#[inline(always)]
+fn digits(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(b'0'..=b'9') = bytes.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn some_digits(bytes: &[u8], at: usize) -> Option<usize> {
+    let end = digits(bytes, at);
+    (end > at).then_some(end)
+}
+
+/// Reads the rest of a string whose inside goes on at `at`; gives the place of its closing quote.
+#[inline(always)]
+fn string(bytes: &[u8], at: usize) -> Option<usize> {
+    let at = special(bytes, at)?;
+    match bytes[at] {
+        b'"' => Some(at),
+        _ => string_with_escapes(bytes, at),
+    }
+}
+
+fn string_with_escapes(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match bytes[at] {
+            b'"' => return Some(at),
+            b'\\' => at += escape(bytes.get(at + 1..)?)?,
+            // A raw control character.
+            _ => return None,
+        }
+        at = special(bytes, at)?;
+    }
+}
