@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::model::event::Span;
 use crate::model::feed::{Reading, Resume, Run, Runs};
 use crate::model::origin::{Format, OriginId};
 use crate::model::time::Time;
@@ -307,6 +308,11 @@ fn put_cursor(out: &mut Vec<u8>, cursor: &Cursor) {
         put_time(out, run.first);
         put_time(out, run.last);
     }
+    out.extend_from_slice(&(resume.ahead.len() as u32).to_le_bytes());
+    for span in &resume.ahead {
+        put_u64(out, span.start);
+        put_u64(out, span.end);
+    }
     out.extend_from_slice(&(resume.readings.len() as u32).to_le_bytes());
     for reading in &resume.readings {
         put_u64(out, reading.start);
@@ -327,6 +333,11 @@ fn get_cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
         *run = Run { first: reader.time()?, last: reader.time()? };
     }
     let count = reader.u32()? as usize;
+    let mut ahead = Vec::with_capacity(count.min(MAX_RECORD / 16));
+    for _ in 0..count {
+        ahead.push(Span { start: reader.u64()?, end: reader.u64()? });
+    }
+    let count = reader.u32()? as usize;
     let mut readings = Vec::with_capacity(count.min(MAX_RECORD / 28));
     for _ in 0..count {
         readings.push(Reading { start: reader.u64()?, end: reader.u64()?, time: reader.time()? });
@@ -334,7 +345,7 @@ fn get_cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
     let check = Check { at: reader.u64()?, len: u16::from_le_bytes(reader.array()?), hash: reader.u64()? };
     let size = reader.u64()?;
     let sound = from <= offset && u64::from(check.len) <= check.at;
-    sound.then_some(Cursor { resume: Resume { offset, from, runs, readings }, check, size })
+    sound.then_some(Cursor { resume: Resume { offset, from, runs, ahead, readings }, check, size })
 }
 
 fn put_u64(out: &mut Vec<u8>, value: u64) {
@@ -437,6 +448,7 @@ mod tests {
                 offset: 100,
                 from: 90,
                 runs: [Run { first: time, last: time.plus_nanos(3) }; 3],
+                ahead: vec![Span { start: 120, end: 130 }],
                 readings: vec![Reading { start: 5, end: 90, time }],
             };
             let cursor = Cursor { resume, check: Check::new(100, b"hello"), size: 1000 };

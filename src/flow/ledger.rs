@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, VecDeque};
 use crate::model::event::Span;
 use crate::model::feed::{Reading, Resume, Runs};
 
+/// The most spans settled out of turn that a checkpoint remembers.
+const MOST_AHEAD: usize = 4096;
+
 /// The account of one origin in one pipeline.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -32,7 +35,7 @@ impl Ledger {
         debug_assert!(resume.from <= resume.offset);
         Self {
             watermark: resume.offset,
-            ahead: BTreeMap::new(),
+            ahead: resume.ahead.iter().map(|span| (span.start, span.end)).collect(),
             points: VecDeque::from([(resume.from, resume.runs)]),
             readings: resume.readings.iter().copied().collect(),
         }
@@ -125,7 +128,15 @@ impl Ledger {
     /// What going on from here needs.
     pub fn to_resume(&self) -> Resume {
         let runs = self.points.front().map_or_else(Runs::default, |(_, runs)| *runs);
-        Resume { offset: self.watermark, from: self.from(), runs, readings: self.readings.iter().copied().collect() }
+        // More than so many gaps are not worth their bytes: what lies behind them is sent again after a crash.
+        let ahead = self.ahead.iter().take(MOST_AHEAD).map(|(&start, &end)| Span { start, end }).collect();
+        let readings = self.readings.iter().copied().collect();
+        Resume { offset: self.watermark, from: self.from(), runs, ahead, readings }
+    }
+
+    /// Whether the byte at `offset` is settled.
+    pub fn is_settled_at(&self, offset: u64) -> bool {
+        offset < self.watermark || self.ahead.range(..=offset).next_back().is_some_and(|(_, &end)| offset < end)
     }
 
     /// Whether everything before `end` is settled.
@@ -168,7 +179,13 @@ mod tests {
         ledger.settle(&[span(0, 20)]);
         let resume = ledger.to_resume();
         assert_eq!((resume.offset, resume.from, resume.runs), (20, 10, runs));
-        assert_eq!(Ledger::resume(&resume).to_resume(), resume);
+        ledger.settle(&[span(40, 50)]);
+        let resume = ledger.to_resume();
+        assert_eq!(resume.ahead, [span(40, 50)]);
+        let resumed = Ledger::resume(&resume);
+        assert_eq!(resumed.to_resume(), resume);
+        let settled: Vec<bool> = [19, 20, 39, 40, 49, 50].map(|offset| resumed.is_settled_at(offset)).to_vec();
+        assert_eq!(settled, [true, false, false, true, true, false]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use super::event::Span;
 use super::origin::{Origin, OriginId};
 use super::time::Time;
 
@@ -20,6 +21,18 @@ pub trait Content: Send + Sync {
     fn release(&self, pipeline: usize, offset: u64) {
         let _files_hold_nothing = (pipeline, offset);
     }
+}
+
+/// Reads until `into` is full or nothing more is there; how much came.
+pub fn read_full(content: &dyn Content, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < into.len() {
+        match content.read_at(offset + length as u64, &mut into[length..])? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    Ok(length)
 }
 
 /// One origin to be read.
@@ -147,6 +160,8 @@ pub struct Resume {
     pub from: u64,
     /// The runs of equal times at `from`, for each stream.
     pub runs: Runs,
+    /// What is settled behind `offset` already, out of turn; ascending, disjoint. A replay leaves it out.
+    pub ahead: Vec<Span>,
     /// Ranges of content and the time they were first read at: the time of lines that have none of their own.
     /// Ascending, disjoint.
     pub readings: Vec<Reading>,

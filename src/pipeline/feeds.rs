@@ -9,7 +9,7 @@ use crate::flow::checkpoint::{Check, Cursor};
 use crate::flow::ledger::Ledger;
 use crate::frame::join;
 use crate::model::event::Span;
-use crate::model::feed::{Content, Feed, Resume, Runs};
+use crate::model::feed::{Content, Feed, Resume, Runs, read_full};
 
 /// After this many looks without news a feed is looked at less often.
 const BUSY_LOOKS: u32 = 50;
@@ -32,14 +32,16 @@ pub struct FeedState {
     pub runs: Runs,
     /// Whether `pos` stands within a line that was cut.
     pub in_cut: bool,
-    /// Events wholly before it were settled before the last restart.
-    pub settled_before: u64,
+    /// Before it, what the ledger says is settled was settled before the last restart.
+    pub known_until: u64,
     /// The account.
     pub ledger: Ledger,
     /// A hash of the bytes (at most [`TAIL`]) before `pos`.
     pub tail: (usize, u64),
     /// Whether the last look found nothing more.
     pub at_end: bool,
+    /// Whether a look that began after the source had said that no more will come found nothing more.
+    pub is_final: bool,
     /// Whether the ledger knows readings that the checkpoint does not.
     pub new_readings: bool,
     /// Looks without news.
@@ -70,10 +72,11 @@ impl FeedState {
             joined: join::State::default(),
             runs: resume.runs,
             in_cut: false,
-            settled_before: resume.offset,
+            known_until: resume.ahead.last().map_or(resume.offset, |span| span.end),
             ledger: Ledger::resume(&resume),
             tail: (0, 0),
             at_end: false,
+            is_final: false,
             new_readings: false,
             idle: 0,
             due: now,
@@ -139,12 +142,9 @@ impl FeedState {
         let start = offset.saturating_sub(Check::MAX as u64);
         let mut bytes = [0; Check::MAX];
         let wanted = (offset - start) as usize;
-        let mut length = 0;
-        while length < wanted {
-            match self.feed.content.read_at(start + length as u64, &mut bytes[length..wanted]) {
-                Ok(0) | Err(_) => return None,
-                Ok(count) => length += count,
-            }
+        let count = read_full(self.content(), start, &mut bytes[..wanted]).ok()?;
+        if count < wanted {
+            return None;
         }
         Some(Check::new(offset, &bytes[..wanted]))
     }
@@ -154,7 +154,12 @@ impl FeedState {
         if self.is_abandoned {
             return self.in_flight == 0;
         }
-        self.at_end && self.feed.marks.ended() && self.pos == self.seen && self.ledger.is_settled_to(self.pos)
+        self.is_read() && self.ledger.is_settled_to(self.pos)
+    }
+
+    /// Whether it is read to its end, settled or not, and nothing more will come.
+    pub fn is_read(&self) -> bool {
+        self.is_abandoned || (self.is_final && self.at_end && self.pos == self.seen)
     }
 
     /// Whether its bytes are gone, or not what they were.

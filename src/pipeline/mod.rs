@@ -257,7 +257,6 @@ impl Pipeline {
                     self.after_turn(id);
                     if self.forge.is_full() {
                         self.seal();
-                        has_more = true;
                         // The rest of its share; then the others' turn.
                         self.next_turn = Some(id);
                         return true;
@@ -287,8 +286,7 @@ impl Pipeline {
 
     /// The feeds whose turn it is, beginning with the one that was denied room last.
     fn due(&self, now: Instant) -> Vec<OriginId> {
-        let mut due: Vec<OriginId> =
-            self.readable().filter(|(_, state)| state.due <= now).map(|(id, _)| *id).collect();
+        let mut due: Vec<OriginId> = self.readable().filter(|(_, state)| state.due <= now).map(|(id, _)| *id).collect();
         if let Some(first) = self.next_turn {
             let at = due.partition_point(|id| *id < first);
             due.rotate_left(at);
@@ -326,8 +324,8 @@ impl Pipeline {
             return false;
         }
         match self.stop {
-            None => self.no_more_feeds && self.feeds.values().all(is_read),
-            Some(_) => self.feeds.values().all(|state| is_read(state) || !self.may_read(state)),
+            None => self.no_more_feeds && self.feeds.values().all(FeedState::is_read),
+            Some(_) => self.feeds.values().all(|state| state.is_read() || !self.may_read(state)),
         }
     }
 
@@ -474,7 +472,9 @@ impl Pipeline {
         self.metrics.lines_read.inc_by(std::mem::take(&mut self.reader.entries));
         self.metrics.bytes_read.inc_by(std::mem::take(&mut self.reader.bytes));
         let flaws = std::mem::take(&mut self.forge.flaws);
-        for (flaw, count) in [(Flaw::Cut, flaws.cut), (Flaw::NotCri, flaws.not_cri), (Flaw::NotDocker, flaws.not_docker)] {
+        for (flaw, count) in
+            [(Flaw::Cut, flaws.cut), (Flaw::NotCri, flaws.not_cri), (Flaw::NotDocker, flaws.not_docker)]
+        {
             if count > 0 {
                 self.metrics.malformed(flaw).inc_by(count);
             }
@@ -488,7 +488,7 @@ impl Pipeline {
         for state in self.feeds.values() {
             if state.feed.replayable {
                 summary.to_be_read_again += state.in_flight;
-                if !is_read(state) && self.stop.is_none() {
+                if !state.is_read() && self.stop.is_none() {
                     summary.unread_bytes += unread(state);
                 }
             } else {
@@ -498,11 +498,6 @@ impl Pipeline {
         }
         summary
     }
-}
-
-/// Whether a feed is read to its end, settled or not.
-fn is_read(state: &FeedState) -> bool {
-    state.is_abandoned || (state.at_end && state.feed.marks.ended() && state.pos == state.seen)
 }
 
 /// Bytes of a feed that are there and were not read; what cannot be read now is not there.
@@ -517,3 +512,6 @@ fn unread(state: &FeedState) -> u64 {
     }
     at - state.pos
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ use crate::frame::Framer;
 use crate::frame::join::{Joined, Joiner, Step};
 use crate::frame::lines::Lines;
 use crate::model::event::{Entry, Span};
-use crate::model::feed::Reading;
+use crate::model::feed::{Reading, read_full};
 use crate::model::origin::Format;
 use crate::model::time::Time;
 
@@ -77,7 +77,10 @@ impl Reader {
         match is_unchanged(state) {
             Look::News => {}
             Look::Same if (ended && state.pos < state.seen) || self.is_dangling(state) => {}
-            Look::Same => return End::AtEnd,
+            Look::Same => {
+                state.is_final = ended;
+                return End::AtEnd;
+            }
             Look::Overtaken => return End::Overtaken,
         }
         let buffer = std::mem::take(&mut self.buffer);
@@ -85,6 +88,7 @@ impl Reader {
         let end = turn.run(ended);
         let buffer = std::mem::take(&mut turn.buffer);
         self.buffer = buffer;
+        state.is_final = ended && end == End::AtEnd && !state.is_failing;
         end
     }
 
@@ -105,7 +109,7 @@ fn is_unchanged(state: &FeedState) -> Look {
         return Look::News;
     }
     let mut around = [0; 2];
-    match state.content().read_at(state.seen - 1, &mut around) {
+    match read_full(state.content(), state.seen - 1, &mut around) {
         Ok(0) => Look::Overtaken,
         // Behind the last byte that was read there is nothing new; before it there may be, if it was never read.
         Ok(1) if state.at_end => Look::Same,
@@ -169,7 +173,7 @@ impl Turn<'_> {
         }
         let mut tail = [0; super::feeds::TAIL];
         let from = self.base - length as u64;
-        match self.state.content().read_at(from, &mut tail[..length]) {
+        match read_full(self.state.content(), from, &mut tail[..length]) {
             Ok(count) => count == length && xxh3_64(&tail[..length]) == hash,
             // Not to be read at the moment is not to be another file.
             Err(_) => true,
@@ -337,18 +341,13 @@ fn hand_on(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, joined: 
 #[inline]
 fn push(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
     let start = spans.first().map_or(0, |span| span.start);
-    let is_settled = spans.last().is_some_and(|span| span.start < state.settled_before);
+    let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
     let reading = if entry.time.is_none() { state.ledger.reading_at(start) } else { None };
     if !is_settled {
         *entries += spans.len() as u64;
         state.in_flight += spans.len() as u64;
     }
-    let context = Context {
-        origin: &state.feed.origin,
-        parser: state.feed.parser,
-        runs: &mut state.runs,
-        reading,
-        is_settled,
-    };
+    let context =
+        Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };
     forge.push(context, entry, lost, spans);
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::flow::checkpoint::{Check, OriginRecord, State};
-use crate::model::feed::Content;
+use crate::model::feed::{Content, read_full};
 use crate::model::origin::{HEAD_MAX, OriginId};
 
 /// The first line of a file.
@@ -36,13 +36,7 @@ pub enum Start {
 /// Reads the first line. With `all`, an unfinished one is taken as it stands: nothing more will come.
 pub fn read_start(content: &dyn Content, all: bool) -> io::Result<Start> {
     let mut bytes = vec![0; HEAD_MAX];
-    let mut length = 0;
-    while length < bytes.len() {
-        match content.read_at(length as u64, &mut bytes[length..])? {
-            0 => break,
-            count => length += count,
-        }
-    }
+    let length = read_full(content, 0, &mut bytes)?;
     bytes.truncate(length);
     let len = match memchr::memchr(b'\n', &bytes) {
         Some(at) => at + 1,
@@ -81,13 +75,8 @@ pub fn fits(state: &State, id: OriginId, content: &dyn Content) -> io::Result<bo
 /// Whether the bytes before a check's offset are the ones that were hashed.
 pub fn check_matches(check: &Check, content: &dyn Content) -> io::Result<bool> {
     let mut bytes = vec![0; usize::from(check.len)];
-    let mut length = 0;
-    while length < bytes.len() {
-        match content.read_at(check.start() + length as u64, &mut bytes[length..])? {
-            0 => return Ok(false),
-            count => length += count,
-        }
-    }
+    let length = read_full(content, check.start(), &mut bytes)?;
+    bytes.truncate(length);
     Ok(check.matches(&bytes))
 }
 
