@@ -22,12 +22,12 @@ Examples:
       every line of the application becomes one JSON event on stdout
   tailwater --from /var/log/pods --to loki+http://localhost:3100
       the logs of all pods of this node, to Loki
-  tailwater --from '/var/log/nginx/*.log' --to es+http://localhost:9200/logs-nginx-default --to stdout:
-      files to an Elasticsearch or OpenSearch data stream, and to the screen
+  tailwater --from '/var/log/nginx/*.log' --to es+http://localhost:9200/logs-nginx-default
+      files, to an Elasticsearch or OpenSearch data stream
   tailwater run --config /etc/tailwater.yaml
       the daemon, with cursors, as set up in a file
 
-Variables hold the same as their flags; a flag that is typed goes first. Where a flag may be repeated, its variable
+Variables hold the same as their flags; a flag that is typed goes first. Where a flag may be repeated, its variable \
 holds several values with white space between them.
 ";
 

@@ -2,7 +2,7 @@
 //!
 //! **Invariant**: a flag that is typed goes before its variable, and every value knows which of the two it came from.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::machine::{Found, Machine};
@@ -81,6 +81,22 @@ pub fn once(typed: &Typed, env: Env<'_>, problems: &mut Problems) -> bool {
             false
         }
     }
+}
+
+/// The settings file of `--config` or its variable.
+pub fn config_file(typed: Option<&Path>, env: Env<'_>) -> Result<PathBuf, Problems> {
+    let variable = || variable("config", env).map(|(path, _)| PathBuf::from(path));
+    typed.map(Path::to_owned).or_else(variable).ok_or_else(|| {
+        let mut problems = Problems::default();
+        let hint = "name it: `--config /etc/tailwater.yaml`, or in the variable TAILWATER_CONFIG";
+        problems.add_with_hint(&place("flag --config".to_owned()), "there is no settings file", hint);
+        problems
+    })
+}
+
+/// The state directory of `--state-dir` or its variable.
+pub fn state_dir(typed: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
+    typed.map(Path::to_owned).or_else(|| variable("state-dir", env).map(|(path, _)| PathBuf::from(path)))
 }
 
 /// Puts `--log-level` and `--log-format`, or their variables, over what `root` says under `log`.
@@ -292,6 +308,16 @@ mod tests {
             &[("TAILWATER_FROM", " /a/{b,c}.log\n- "), ("TAILWATER_TO", "null:"), ("TAILWATER_FORMAT", "")],
             "{sources={file={type=file include=/a/{b,c}.log} stdin={type=stdin}} sinks={null={type=null}}}",
         );
+    }
+
+    #[test]
+    fn files_by_flag_or_variable() {
+        let env = |name: &str| (name != "TAILWATER_LABEL").then(|| format!("/{name}"));
+        assert_eq!(config_file(Some(Path::new("/a")), &env).ok(), Some(PathBuf::from("/a")));
+        assert_eq!(config_file(None, &env).ok(), Some(PathBuf::from("/TAILWATER_CONFIG")));
+        assert_eq!(config_file(None, &|_| None).err().map(|problems| problems.0.len()), Some(1));
+        assert_eq!(state_dir(None, &env), Some(PathBuf::from("/TAILWATER_STATE_DIR")));
+        assert_eq!(state_dir(None, &|_| Some(" ".to_owned())), None);
     }
 
     #[test]

@@ -12,7 +12,7 @@
 
 use std::fmt::Write as _;
 
-use super::secret::{MASK, is_secret, mask_urls};
+use super::secret::{MASK, continues, find_value, mask_urls};
 use crate::model::settings::{Place, Problem, Problems};
 
 /// Lines longer than this are quoted in part.
@@ -38,23 +38,25 @@ pub fn render(problems: &Problems, file: &str, text: &str) -> String {
 
 fn one(problem: &Problem, file: &str, lines: &[&str], out: &mut String) {
     let place = &problem.place;
-    let _ = writeln!(out, "error: {place}: {}", mask_urls(&problem.text));
-    if place.line > 0 && *place.file == *file {
+    let here = place.line > 0 && *place.file == *file;
+    let line = if here { lines.get(place.line as usize - 1).copied().unwrap_or("") } else { "" };
+    let _ = writeln!(out, "error: {place}: {}", mask_text(&problem.text, line));
+    if here {
         quote(place, lines, out);
     }
     if let Some(hint) = problem.hint.as_deref().filter(|hint| !hint.is_empty()) {
-        let _ = writeln!(out, "  hint: {}", mask_urls(hint));
+        let _ = writeln!(out, "  hint: {}", mask_text(hint, line));
     }
 }
 
 /// The line of `place` with a caret below its column.
 fn quote(place: &Place, lines: &[&str], out: &mut String) {
-    let Some(line) = (place.line as usize).checked_sub(1).and_then(|index| lines.get(index)) else { return };
+    let Some(index) = (place.line as usize).checked_sub(1).filter(|index| *index < lines.len()) else { return };
     let column = (place.column as usize).saturating_sub(1);
-    let shown = mask_line(line.strip_prefix('\u{feff}').unwrap_or(line), column);
+    let shown = mask_line(lines, index);
     let length = shown.chars().count();
     let from = if length > WIDTH && column > WIDTH / 2 { column - WIDTH / 2 } else { 0 };
-    let window: String = shown.chars().skip(from).take(WIDTH).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let window: String = shown.chars().skip(from).take(WIDTH).map(visible).collect();
     let cut = if from > 0 { "… " } else { "" };
     let more = if from + WIDTH < length { " …" } else { "" };
     let blank = " ".repeat(cut.chars().count() + column - from);
@@ -62,28 +64,34 @@ fn quote(place: &Place, lines: &[&str], out: &mut String) {
     let _ = writeln!(out, "     | {blank}^");
 }
 
-/// The line without its secrets. What stands before `column` is left alone as long as it can be, so that the caret
-/// points at the right sign.
-fn mask_line(line: &str, column: usize) -> String {
-    let Some(secret) = secret_value(line) else { return mask_urls(line).into_owned() };
-    let kept = line[..secret].chars().count();
-    let blank = column.saturating_sub(kept + MASK.len());
-    format!("{}{MASK}{}", &line[..secret], " ".repeat(blank))
+/// Signs that would move the caret, as one that does not.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => '→',
+        c if c.is_control() => ' ',
+        c => c,
+    }
 }
 
-/// Where the value of the first secret key in `line` begins.
-fn secret_value(line: &str) -> Option<usize> {
-    let mut from = 0;
-    while let Some(at) = line[from..].find(':') {
-        let colon = from + at;
-        let key = line[..colon].trim_end().rsplit([' ', ',', '{', '[', '\t']).next().unwrap_or("");
-        let value = line[colon + 1..].trim_start();
-        if is_secret(key.trim_matches(['"', '\''])) && !value.is_empty() && !value.starts_with(['{', '[', '#']) {
-            return Some(line.len() - value.len());
-        }
-        from = colon + 1;
-    }
-    None
+/// The line up to its secret.
+fn mask_line(lines: &[&str], index: usize) -> String {
+    let line = lines.get(index).copied().unwrap_or("");
+    let line = if index == 0 { line.strip_prefix('\u{feff}').unwrap_or(line) } else { line };
+    let indent = line.len() - line.trim_start().len();
+    let Some(secret) = find_value(line).or_else(|| continues(lines, index).then_some(indent)) else {
+        return mask_urls(line).into_owned();
+    };
+    format!("{}{MASK}", &line[..secret])
+}
+
+/// `text` without the secret that stands in `line`: a hint may say how to write the value.
+fn mask_text(text: &str, line: &str) -> String {
+    let text = mask_urls(text);
+    let Some(value) = find_value(line).map(|at| &line[at..]) else { return text.into_owned() };
+    let end = value.find([',', '}']).unwrap_or(value.len());
+    let pieces = value[..end].split(|c: char| c.is_whitespace() || matches!(c, '"' | '\''));
+    // A piece of one or two letters would tear up ordinary words and protect nobody.
+    pieces.filter(|piece| piece.len() > 2).fold(text.into_owned(), |text, piece| text.replace(piece, MASK))
 }
 
 #[cfg(test)]
@@ -108,7 +116,7 @@ mod tests {
         check(&[(1, 6, "bad", "")], "error: f.yaml:1:6: bad\n   1 | url: x\n     |      ^\n");
         check(
             &[(3, 5, "second", ""), (1, 1, "first", ""), (1, 1, "first", "")],
-            "error: f.yaml:1:1: first\n   1 | url: x\n     | ^\nerror: f.yaml:3:5: second\n   3 |  ä: ö\n     |     ^\n2 problems\n",
+            "error: f.yaml:1:1: first\n   1 | url: x\n     | ^\nerror: f.yaml:3:5: second\n   3 | →ä: ö\n     |     ^\n2 problems\n",
         );
         check(&[(9, 1, "behind the end", "")], "error: f.yaml:9:1: behind the end\n");
     }
@@ -117,7 +125,7 @@ mod tests {
     fn secrets_are_not_quoted() {
         check(
             &[(2, 31, "bad", "")],
-            "error: f.yaml:2:31: bad\n   2 | auth: { password: ***         \n     |                               ^\n",
+            "error: f.yaml:2:31: bad\n   2 | auth: { password: ***\n     |                               ^\n",
         );
         let mut problems = Problems::default();
         let place = Place { file: Arc::from("f"), line: 1, column: 1 };

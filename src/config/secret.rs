@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+use crate::model::settings::nearest;
+
 /// What stands for a secret.
 pub const MASK: &str = "***";
 
@@ -16,6 +18,36 @@ const WORDS: [&str; 9] =
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_ascii_lowercase().replace('-', "_");
     !key.ends_with("_file") && WORDS.iter().any(|word| key.contains(word))
+}
+
+/// Whether `key` could be a secret's name typed wrong, as `passwort`. Too much is hidden rather than too little.
+fn is_nearly_secret(key: &str) -> bool {
+    is_secret(key) || !key.ends_with("_file") && (key.contains("pass") || nearest(key, WORDS.into_iter()).is_some())
+}
+
+/// The value of the first secret in a line of a settings file: where it begins.
+pub fn find_value(line: &str) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(':') {
+        let colon = from + at;
+        let key = line[..colon].trim_end().rsplit([' ', ',', '{', '[', '\t']).next().unwrap_or("");
+        let value = line[colon + 1..].trim_start();
+        if is_nearly_secret(key.trim_matches(['"', '\''])) && !value.is_empty() && !value.starts_with(['{', '[', '#']) {
+            return Some(line.len() - value.len());
+        }
+        from = colon + 1;
+    }
+    None
+}
+
+/// Whether line `index` goes on with a secret that begins further up: its key stands alone, or before `|` or `>`.
+pub fn continues(lines: &[&str], index: usize) -> bool {
+    let indent = |line: &str| line.len() - line.trim_start().len();
+    let Some(line) = lines.get(index) else { return false };
+    let above = lines[..index].iter().rev().filter(|line| !line.trim().is_empty());
+    let Some(owner) = above.into_iter().find(|above| indent(above) < indent(line)) else { return false };
+    let owner = owner.trim().trim_end_matches(['|', '>', '-', '+', ' ']);
+    owner.strip_suffix(':').is_some_and(|key| is_nearly_secret(key.rsplit([' ', '{', ',']).next().unwrap_or(key)))
 }
 
 /// `text` with the password of every URL in it masked: `http://user:***@host`.
@@ -61,6 +93,25 @@ mod tests {
         for key in ["username", "password_file", "api_key_file", "url", "tenant"] {
             assert!(!is_secret(key), "{key}");
         }
+    }
+
+    #[test]
+    fn secrets_in_lines() {
+        let check = |line: &str, expected: Option<&str>| assert_eq!(find_value(line).map(|at| &line[at..]), expected);
+        check("password: a", Some("a"));
+        check("  auth: { basic: { username: u, 'passwort': a b } }", Some("a b } }"));
+        check("auth: { bearr: a }", Some("a }"));
+        check("auth: { basic: {", None);
+        check("password_file: /a", None);
+        check("password:", None);
+        check("url: http://a", None);
+    }
+
+    #[test]
+    fn secrets_over_several_lines() {
+        let lines = ["auth:", "  password: |", "    a", "", "    b", "  bearer:", "    c", "url: x"];
+        let found: Vec<_> = (0..9).filter(|index| continues(&lines, *index)).collect();
+        assert_eq!(found, [2, 4, 6]);
     }
 
     #[test]

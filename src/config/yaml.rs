@@ -30,12 +30,22 @@ pub struct Scalar<'a> {
 /// Puts variables into a scalar; `None` where that failed and the problem is noted.
 pub type PutIn<'a> = &'a mut dyn FnMut(Scalar<'_>, &mut Problems) -> Option<String>;
 
+/// What a text holds.
+#[derive(Debug)]
+pub struct Tree {
+    /// The whole.
+    pub root: Node,
+    /// Where values stand that could not be read and are nothing in the tree; a problem says why.
+    pub spoiled: Vec<Place>,
+}
+
 /// Reads `text`, which came from `file`. `None` where the text is no YAML: what follows a syntax error cannot be
 /// trusted, so nothing of it is read. An empty text is an empty map.
-pub fn parse(text: &str, file: &Arc<str>, put_in: PutIn<'_>, problems: &mut Problems) -> Option<Node> {
+pub fn parse(text: &str, file: &Arc<str>, put_in: PutIn<'_>, problems: &mut Problems) -> Option<Tree> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader = Reader { parser: Parser::new_from_str(text), text, file, put_in, problems };
-    reader.document().ok()
+    let mut reader = Reader { parser: Parser::new_from_str(text), text, file, put_in, problems, spoiled: Vec::new() };
+    let root = reader.document().ok()?;
+    Some(Tree { root, spoiled: reader.spoiled })
 }
 
 /// The reading cannot go on; the problem is noted.
@@ -52,6 +62,8 @@ struct Reader<'a> {
     put_in: PutIn<'a>,
     /// What is wrong.
     problems: &'a mut Problems,
+    /// Where values stand that could not be read.
+    spoiled: Vec<Place>,
 }
 
 impl<'a> Reader<'a> {
@@ -112,7 +124,7 @@ impl<'a> Reader<'a> {
             }
             Event::Alias(_) => {
                 self.refuse_extras(&place, 1, false);
-                Value::Null
+                self.spoil(&place)
             }
             // The parser never puts these inside a node; were it to, nothing was typed here.
             Event::Nothing
@@ -135,8 +147,13 @@ impl<'a> Reader<'a> {
             // `url: ${URL:-}` with nothing in it is as good as not typed; `"${URL:-}"` is a text that is empty.
             Some(text) if text.is_empty() && style == ScalarStyle::Plain => Value::Null,
             Some(text) => Value::Scalar(text),
-            None => Value::Null,
+            None => self.spoil(place),
         }
+    }
+
+    fn spoil(&mut self, place: &Place) -> Value {
+        self.spoiled.push(place.clone());
+        Value::Null
     }
 
     fn map(&mut self, start: Span, place: &Place, depth: usize) -> Result<Value, Stop> {
@@ -185,14 +202,14 @@ impl<'a> Reader<'a> {
         if let Some((key, value)) = name.split_once(':') {
             let hint = format!("write `{key}: {value}`");
             self.problems.add_with_hint(place, format!("`{name}` needs a space behind the colon"), hint);
-            return Some(Value::Null);
+            return Some(self.spoil(place));
         }
         self.problems.add_with_hint(
             place,
             format!("`{raw}` without quotes is a map, not a text"),
             format!("put it in quotes: `\"{raw}\"`"),
         );
-        Some(Value::Null)
+        Some(self.spoil(place))
     }
 
     fn refuse_extras(&mut self, place: &Place, anchor: usize, tag: bool) {
@@ -257,7 +274,8 @@ mod tests {
     fn read(text: &str) -> (Option<Node>, Problems) {
         let mut problems = Problems::default();
         let mut put_in = |scalar: Scalar<'_>, _: &mut Problems| Some(scalar.text.replace("${EMPTY}", ""));
-        (parse(text, &Arc::from("f"), &mut put_in, &mut problems), problems)
+        let tree = parse(text, &Arc::from("f"), &mut put_in, &mut problems);
+        (tree.map(|tree| tree.root), problems)
     }
 
     fn draw(node: &Node, out: &mut String) {
