@@ -1,11 +1,14 @@
 //! Every series the agent has, named once.
 //!
 //! - this file: the series of a pipeline, of files and of checkpoints
+//! - `maker`: makes series and registers them
 //! - `process`: what the kernel knows of this process
 //!
 //! **Invariant**: counters only grow, and are added to once per turn, batch or request, never per line. What can be
 //! read where it lives (permits, the process) is read when the page is asked for, so nothing has to be kept in step.
+#![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
 
+mod maker;
 mod process;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,16 +16,15 @@ use std::time::Instant;
 
 use prometheus::core::{Atomic, GenericCounterVec};
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-    Opts, Registry, TextEncoder,
+    Encoder as _, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
 };
 
 use crate::model::batch::DropReason;
 use crate::model::budget::Budget;
 use crate::model::event::Flaw;
+use maker::Maker;
 
-/// Upper bounds of the request duration's buckets, in seconds: from a store on the same host to a timeout.
-const SECONDS: [f64; 13] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// The flaws that are counted.
 const FLAWS: [Flaw; 3] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker];
 /// The content type of [`Metrics::render`]'s text.
@@ -145,7 +147,7 @@ impl Default for Metrics {
 impl Metrics {
     /// All series, at zero.
     pub fn new() -> Self {
-        let new = Maker(Registry::new());
+        let new = Maker::new(Registry::new());
         let families = Families {
             lines_read: new.counters("lines_read_total", "Lines read from the sources.", &[]),
             bytes_read: new.counters("bytes_read_total", "Bytes read from the sources.", &[]),
@@ -193,7 +195,7 @@ impl Metrics {
             checkpoint_writes: new.counter("checkpoint_writes_total", "Moves of cursors written to the checkpoint."),
             checkpoint_errors: new.counter("checkpoint_errors_total", "Writes to the checkpoint that failed."),
             families,
-            registry: new.0,
+            registry: new.into_registry(),
         }
     }
 
@@ -226,7 +228,7 @@ impl Metrics {
         // Without a checkpoint there is no age: a gauge that is missing cannot raise a false alarm.
         if let Some(written) = *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) {
             let age = self.checkpoint_age.get_or_init(|| {
-                Maker(self.registry.clone())
+                Maker::new(self.registry.clone())
                     .float_gauge("tailwater_checkpoint_age_seconds", "Time since the checkpoint was last written.")
             });
             age.set(written.elapsed().as_secs_f64());
@@ -310,51 +312,6 @@ impl Families {
 
 fn of<P: Atomic>(family: &GenericCounterVec<P>, pipeline: &str) -> prometheus::core::GenericCounter<P> {
     family.with_label_values(&[pipeline])
-}
-
-/// Makes series and registers them. Names and labels are constants of this module, so a mistake is a mistake of the
-/// program that its first test meets.
-struct Maker(Registry);
-
-impl Maker {
-    const WRONG: &'static str = "series have legal, distinct names";
-
-    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let labels = [&["pipeline"], labels].concat();
-        self.register(IntCounterVec::new(Opts::new(format!("tailwater_{name}"), help), &labels).expect(Self::WRONG))
-    }
-
-    fn counter(&self, name: &str, help: &str) -> IntCounter {
-        self.register(IntCounter::new(format!("tailwater_{name}"), help).expect(Self::WRONG))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(Opts::new(format!("tailwater_{name}"), help), labels).expect(Self::WRONG))
-    }
-
-    fn gauge(&self, name: &str, help: &str) -> IntGauge {
-        self.register(IntGauge::new(format!("tailwater_{name}"), help).expect(Self::WRONG))
-    }
-
-    /// `name` stands whole: the process' own series are named alike in all programs.
-    fn float_gauge(&self, name: &str, help: &str) -> Gauge {
-        self.register(Gauge::new(name, help).expect(Self::WRONG))
-    }
-
-    /// As for [`Maker::float_gauge`].
-    fn float_counter(&self, name: &str, help: &str) -> prometheus::Counter {
-        self.register(prometheus::Counter::new(name, help).expect(Self::WRONG))
-    }
-
-    fn histograms(&self, name: &str, help: &str) -> HistogramVec {
-        let opts = HistogramOpts::new(format!("tailwater_{name}"), help).buckets(SECONDS.to_vec());
-        self.register(HistogramVec::new(opts, &["pipeline"]).expect(Self::WRONG))
-    }
-
-    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> C {
-        self.0.register(Box::new(collector.clone())).expect(Self::WRONG);
-        collector
-    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{Counter, Gauge};
 
-use super::Maker;
+use super::maker::Maker;
 
 /// Clock ticks per second in `/proc/self/stat`: a constant of Linux' interface to programs (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_descriptors() {
-        let process = Process::new(&Maker(prometheus::Registry::new()));
+        let process = Process::new(&Maker::new(prometheus::Registry::new()));
         process.refresh();
         assert!(process.resident.get() > 100_000.0);
         assert!(process.descriptors.get() >= 3.0);

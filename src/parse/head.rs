@@ -123,20 +123,10 @@ impl<'a> Head<'a> {
         let mut behind_tab = false;
         loop {
             match self.rest {
-                [b'\t', rest @ ..] => {
-                    behind_tab = true;
+                [0x1b, ..] if behind_colour(self.rest).len() < self.rest.len() => self.rest = behind_colour(self.rest),
+                [byte @ (b'\t' | b' ' | b'|'), rest @ ..] => {
+                    behind_tab = *byte == b'\t';
                     self.rest = rest;
-                }
-                [b' ' | b'|', rest @ ..] => {
-                    behind_tab = false;
-                    self.rest = rest;
-                }
-                [0x1b, b'[', rest @ ..] => {
-                    let len = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b';')).count();
-                    match rest.get(len) {
-                        Some(b'm') => self.rest = &rest[len + 1..],
-                        _ => return behind_tab,
-                    }
                 }
                 _ => return behind_tab,
             }
@@ -152,7 +142,7 @@ impl<'a> Head<'a> {
         if let [b':', rest @ ..] = self.rest {
             self.rest = rest;
         }
-        let inside = inside[..end].trim_ascii();
+        let inside = without_colour(&inside[..end]).trim_ascii();
         if let Some(level) = level::set_off(inside) {
             return Piece::Level(level);
         }
@@ -172,7 +162,9 @@ impl<'a> Head<'a> {
 
     fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
         for word in inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
-            if let Some(level) = level::upper(word, self.time_seen) {
+            // Celery's `[2026-11-23 08:50:48,703: WARNING/MainProcess]`.
+            let name = word.split(|&byte| byte == b'/').next().filter(|_| self.time_seen).unwrap_or(word);
+            if let Some(level) = level::upper(name, self.time_seen) {
                 return Some(level);
             }
             if !self.is_neutral(word) {
@@ -190,8 +182,13 @@ impl<'a> Head<'a> {
         if let Some(level) = level::upper(word, self.time_seen) {
             return Piece::Level(level);
         }
-        // Tabs on both sides set a word off as well as brackets do.
-        if behind_tab && rest.first() == Some(&b'\t') && let Some(level) = level::set_off(word) {
+        // Tabs on both sides set a word off as well as brackets do, and a colon may stand behind a colour's end.
+        let is_set_off = match rest {
+            [b'\t', ..] => behind_tab,
+            [0x1b, ..] => behind_colour(rest).first() == Some(&b':'),
+            _ => false,
+        };
+        if is_set_off && let Some(level) = level::set_off(word) {
             return Piece::Level(level);
         }
         if let Some(level) = before_colon(word) {
@@ -221,18 +218,34 @@ impl<'a> Head<'a> {
         if first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'#') {
             let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b":.,;/+-_#]".contains(byte);
-            self.time_seen |= word.windows(4).any(|part| shaped(part, b"0:00").is_some());
+            self.time_seen |= word.windows(7).any(|part| shaped(part, b"0:00:00").is_some());
             return letters <= 3 && word.iter().all(plain);
         }
         bare.len() == 1 && first.is_ascii_alphabetic() || CALENDAR.contains(&bare)
     }
 }
 
+/// What follows a terminal's colour, or `text` itself. Equivalent: `^\x1b\[[0-9;]*m`.
+fn behind_colour(text: &[u8]) -> &[u8] {
+    let [0x1b, b'[', rest @ ..] = text else { return text };
+    let len = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b';')).count();
+    match rest.get(len) {
+        Some(b'm') => &rest[len + 1..],
+        _ => text,
+    }
+}
+
+/// `text` without a colour at its beginning and what follows the next one.
+fn without_colour(text: &[u8]) -> &[u8] {
+    let text = behind_colour(text);
+    text.iter().position(|&byte| byte == 0x1b).map_or(text, |end| &text[..end])
+}
+
 /// Words that belong to a time.
 const CALENDAR: &[&[u8]] = &[
-    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Mon", b"Tue", b"Wed",
-    b"Thu", b"Fri", b"Sat", b"Sun", b"AM", b"PM", b"am", b"pm", b"UTC", b"GMT", b"CET", b"CEST", b"EST", b"EDT", b"CST",
-    b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"IST", b"JST", b"BST", b"MSK",
+    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Mon", b"Tue",
+    b"Wed", b"Thu", b"Fri", b"Sat", b"Sun", b"AM", b"PM", b"am", b"pm", b"UTC", b"GMT", b"CET", b"CEST", b"EST",
+    b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"IST", b"JST", b"BST", b"MSK",
 ];
 
 /// `WARN:`, `error:`, `WARNING:root:text`: in lower case only if the colon ends the word.

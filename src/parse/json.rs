@@ -274,3 +274,158 @@ fn string_with_escapes(bytes: &[u8], mut at: usize) -> Option<usize> {
         at = special(bytes, at)?;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::value::RawValue;
+
+    use super::*;
+
+    fn check(text: &str, expected: bool) {
+        assert_eq!(parse(text).is_some(), expected, "{text}");
+    }
+
+    #[test]
+    fn what_is_an_object() {
+        for text in [
+            "{}",
+            " {\t}\r\n",
+            r#"{"a":1,"b":[],"c":{},"d":[1,[2,{"e":null}],true,false]}"#,
+            r#"{"":"","a":-0,"b":0.0,"c":1e5,"d":1E-5,"e":-12.5e+10}"#,
+            r#"{"a":"\"\\\/\b\f\n\r\t\u00e9\uD83D\uDE00\ud800"}"#,
+            r#"{ "a" : [ 1 , 2 ] , "b" : { } }"#,
+            "{\"é\":\"\u{7f}€😀\"}",
+            r#"{"a":1,"a":2}"#,
+        ] {
+            check(text, true);
+            assert!(serde_json::from_str::<&RawValue>(text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_none() {
+        for text in [
+            "",
+            " ",
+            "{",
+            "}",
+            "{}}",
+            "{} x",
+            "{a:1}",
+            "{'a':1}",
+            "{\"a\"}",
+            "{\"a\":}",
+            "{\"a\":1,}",
+            "{,}",
+            "{\"a\":1 \"b\":2}",
+            "{\"a\":[1,]}",
+            "{\"a\":[,]}",
+            "{\"a\":[1 2]}",
+            "{\"a\":[}",
+            "{\"a\":{]}",
+            "{\"a\":01}",
+            "{\"a\":1.}",
+            "{\"a\":.5}",
+            "{\"a\":+1}",
+            "{\"a\":-}",
+            "{\"a\":1e}",
+            "{\"a\":1e+}",
+            "{\"a\":0x1}",
+            "{\"a\":NaN}",
+            "{\"a\":tru}",
+            "{\"a\":True}",
+            "{\"a\":nullx}",
+            "{\"a\":\"\t\"}",
+            "{\"a\":\"\\x\"}",
+            "{\"a\":\"\\u12g4\"}",
+            "{\"a\":\"\\u12",
+            "{\"a\":\"\\\"}",
+            "{\"a\":\"x}",
+            "{\"a",
+            "{\"a\":1",
+            "{\"a\":\"\u{0}\"}",
+            "\u{feff}{}",
+            "{\"a\":1}\u{a0}",
+            "{}{}",
+        ] {
+            check(text, false);
+            assert!(serde_json::from_str::<&RawValue>(text).is_err(), "{text}");
+        }
+        for text in ["[]", "1", "\"{}\"", "null", "[{}]"] {
+            check(text, false);
+        }
+    }
+
+    #[test]
+    fn the_deepest() {
+        for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
+            let nested = |depth: usize| {
+                let (opened, closed) = (open.repeat(depth - 1), close.repeat(depth - 1));
+                format!("{{\"a\":{opened}1{closed}}}")
+            };
+            check(&nested(MAX_DEPTH as usize), true);
+            check(&nested(MAX_DEPTH as usize + 1), false);
+            check(&nested(100_000), false);
+            check(&open.repeat(100_000), false);
+        }
+    }
+
+    /// Any JSON value, with every kind of white space, escape and number.
+    fn any_json() -> impl Strategy<Value = String> {
+        let space = "[ \t\n\r]{0,2}";
+        let string = r#""([a-zé€😀 /:,{}\[\]]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4}){0,9}""#;
+        let key =
+            prop_oneof![string, Just("\"level\"".to_owned()), Just("\"msg\"".to_owned()), Just("\"log\"".to_owned())];
+        let leaf = prop_oneof![
+            string,
+            r"-?(0|[1-9][0-9]{0,5})(\.[0-9]{1,3})?([eE][+-]?[0-9]{1,2})?",
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            Just("null".to_owned()),
+        ];
+        leaf.prop_recursive(4, 40, 5, move |inner| {
+            let member = (space, key.clone(), space, space, inner.clone(), space)
+                .prop_map(|(a, key, b, c, value, d)| format!("{a}{key}{b}:{c}{value}{d}"));
+            let element = (space, inner, space).prop_map(|(a, value, b)| format!("{a}{value}{b}"));
+            prop_oneof![
+                2 => proptest::collection::vec(member, 0..5).prop_map(|members| format!("{{{}}}", members.join(","))),
+                1 => proptest::collection::vec(element, 0..5).prop_map(|elements| format!("[{}]", elements.join(","))),
+            ]
+        })
+    }
+
+    fn agrees(text: &str) -> Result<(), TestCaseError> {
+        let expected =
+            serde_json::from_str::<&RawValue>(text).ok().map(RawValue::get).filter(|raw| raw.starts_with('{'));
+        prop_assert_eq!(parse(text).map(|json| json.object), expected, "{}", text);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn another_reader_agrees_on_json(text in any_json()) {
+            agrees(&text)?;
+        }
+
+        #[test]
+        fn another_reader_agrees_on_what_is_nearly_json(
+            text in any_json(),
+            changes in proptest::collection::vec(
+                (any::<prop::sample::Index>(), 0_usize..3, prop_oneof![
+                    prop::sample::select(vec!['{', '}', '[', ']', '"', '\\', ',', ':', '0', '1', '-', '+', '.', 'e', 'u', 't', ' ', '\t', '\0']),
+                    any::<char>(),
+                ]),
+                1..4,
+            ),
+        ) {
+            let mut chars: Vec<char> = text.chars().collect();
+            for (index, removed, inserted) in changes {
+                let at = index.index(chars.len() + 1);
+                let end = (at + removed).min(chars.len());
+                chars.splice(at..end, (removed < 2).then_some(inserted));
+            }
+            agrees(&chars.into_iter().collect::<String>())?;
+        }
+    }
+}

@@ -49,7 +49,8 @@ const LONGEST_KEY: usize = "log.syslog.severity.code".len();
 #[inline(always)]
 pub fn may_be_key(key: &[u8]) -> bool {
     // With this bit set `L` is `l` and `@` is a backtick.
-    key.len() <= LONGEST_KEY && key.first().is_some_and(|first| matches!(first | 0x20, b'l' | b's' | b'`' | b'e' | b'p'))
+    key.len() <= LONGEST_KEY
+        && key.first().is_some_and(|first| matches!(first | 0x20, b'l' | b's' | b'`' | b'e' | b'p'))
 }
 
 /// The level that the text `value` under a key of `kind` says.

@@ -2,7 +2,7 @@
 
 /// The first place at or behind `at` of a quote, a backslash or a control character.
 #[inline(always)]
-pub fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
     // Eight bytes at a time: log strings are short, and finding the right routine for long ones costs more than
     // reading the short ones does.
     while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
@@ -31,7 +31,7 @@ fn special_bits(word: u64) -> u64 {
 
 /// The length of the escape, backslash included, whose backslash stands before `rest`; `None` if JSON has none such.
 #[inline]
-pub fn escape(rest: &[u8]) -> Option<usize> {
+pub(super) fn escape(rest: &[u8]) -> Option<usize> {
     match rest {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),
         [b'u', a, b, c, d, ..] => [a, b, c, d].into_iter().all(u8::is_ascii_hexdigit).then_some(6),

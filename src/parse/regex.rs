@@ -44,11 +44,8 @@ impl Expression {
                 hint: "the syntax is that of Rust's `regex` crate, without look-around and back-references".to_owned(),
             }
         })?;
-        let groups: Vec<_> = regex
-            .capture_names()
-            .enumerate()
-            .filter_map(|(index, name)| Some((index, name?.to_owned())))
-            .collect();
+        let groups: Vec<_> =
+            regex.capture_names().enumerate().filter_map(|(index, name)| Some((index, name?.to_owned()))).collect();
         if groups.is_empty() {
             return Err(Wrong {
                 text: format!("`{text}` has no named group, so no line would get a field"),

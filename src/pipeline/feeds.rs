@@ -26,8 +26,10 @@ pub struct FeedState {
     pub pos: u64,
     /// Behind the last byte ever read.
     pub seen: u64,
-    /// What was handed on behind `pos`, while a piece is open there.
+    /// Up to where each stream was handed on; behind `pos` where a piece is open there.
     pub joined: join::State,
+    /// Whether a piece is open at `pos`.
+    pub has_open: bool,
     /// The runs of equal times, behind everything handed on.
     pub runs: Runs,
     /// Whether `pos` stands within a line that was cut.
@@ -70,6 +72,7 @@ impl FeedState {
             pos: resume.from,
             seen: resume.from,
             joined: join::State::default(),
+            has_open: false,
             runs: resume.runs,
             in_cut: false,
             known_until: resume.ahead.last().map_or(resume.offset, |span| span.end),

@@ -16,6 +16,7 @@
 //! - [`feeds`]: one feed as the pipeline sees it
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch
+#![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
 pub mod feeds;
 pub mod forge;
@@ -164,7 +165,13 @@ impl Pipeline {
             }
         }
         self.count();
-        self.summary()
+        let summary = self.summary();
+        // Nobody waits for a pipeline that has ended.
+        for state in self.feeds.values() {
+            state.feed.content.release(self.index, u64::MAX);
+            state.feed.marks.set_done(self.index);
+        }
+        summary
     }
 
     /// Takes what is in the inbox, waiting for the first at most `wait`.

@@ -316,7 +316,9 @@ fn check(bytes: &[u8], format: Format, steps: &[Step]) {
             Step::Crash(arrived) => world.crash(arrived),
         }
     }
-    assert_eq!(world.finish(), straight(bytes, format));
+    let (got, expected) = (world.finish(), straight(bytes, format));
+    let first = got.iter().zip(&expected).find(|(got, expected)| got != expected);
+    assert!(got == expected, "{} events, not {}; the first other: {first:?}", got.len(), expected.len());
 }
 
 /// Lines as two interleaved streams write them: whole, in pieces, wrong, too long, with equal times.
@@ -357,6 +359,23 @@ proptest! {
     fn lines_without_a_time_keep_theirs(lines in proptest::collection::vec("[a-c\\r]{0,60}", 1..60), steps in steps()) {
         check(lines.join("\n").as_bytes(), Format::Plain, &steps);
     }
+}
+
+/// Found by the property above: a turn that found no room forgot what of each stream was handed on behind its
+/// start, and handed it on again.
+#[test]
+fn a_turn_without_room_forgets_nothing() {
+    let line = |stream: &str, tag: &str| format!("2026-11-23T08:50:00.5Z {stream} {tag} x\n");
+    let first = [line("stderr", "P"), line("stdout", "F")].concat();
+    let bytes = [first.clone(), line("stdout", "F")].concat();
+    let at_once = [Step::Grow(first.len()), Step::Pass, Step::Seal];
+    // One batch of several in flight for each of the permits, then a turn without one.
+    let mut steps = at_once.to_vec();
+    for _ in 0..3 {
+        steps.extend([Step::Grow(line("stdout", "F").len()), Step::Pass, Step::Seal]);
+    }
+    let bytes = [bytes, line("stdout", "F").repeat(4), line("stderr", "F")].concat();
+    check(bytes.as_bytes(), Format::Cri, &steps);
 }
 
 #[test]

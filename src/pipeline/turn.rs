@@ -93,7 +93,7 @@ impl Reader {
     }
 
     fn is_dangling(&self, state: &FeedState) -> bool {
-        state.pos < state.seen && state.joined != Default::default() && state.news.elapsed() >= DANGLING_AFTER
+        state.has_open && state.news.elapsed() >= DANGLING_AFTER
     }
 }
 
@@ -198,34 +198,53 @@ impl Turn<'_> {
 
     /// Handles the finished lines in the buffer and moves the rest to its front; false where there was no room.
     fn lines(&mut self) -> bool {
-        if self.state.in_cut && !self.skip_cut() {
-            return true;
+        loop {
+            if self.state.in_cut && !self.skip_cut() {
+                return true;
+            }
+            if !self.whole_lines() {
+                return false;
+            }
+            // A line that long is left, whether its end is here or not.
+            if self.filled <= self.reader.longest {
+                return true;
+            }
+            if !self.cut_line() {
+                return false;
+            }
         }
+    }
+
+    fn whole_lines(&mut self) -> bool {
         let buffer = std::mem::take(&mut self.buffer);
-        let mut lines = Lines::new(&buffer[..self.filled], self.base);
-        let mut has_room = true;
         let mut used = 0;
-        for (line, span) in &mut lines {
+        let mut has_room = true;
+        for (line, span) in Lines::new(&buffer[..self.filled], self.base) {
+            if line.len() > self.reader.longest {
+                // Cut like one whose end is not here yet: what it becomes must not depend on that.
+                break;
+            }
             if !self.handle(line, span, 0) {
                 has_room = false;
                 break;
             }
             used = (span.end - self.base) as usize;
         }
-        if has_room && self.filled - used > self.reader.longest {
-            let end = used + self.reader.longest;
-            let span = Span { start: self.base + used as u64, end: self.base + end as u64 };
-            has_room = self.handle(&buffer[used..end], span, UNCOUNTED);
-            if has_room {
-                used = end;
-                self.state.in_cut = true;
-            }
-        }
         self.buffer = buffer;
         self.advance(used);
-        // The bytes that came with a cut line's beginning belong to the cut.
-        if has_room && self.state.in_cut && self.filled > 0 {
-            self.skip_cut();
+        has_room
+    }
+
+    /// Hands on the beginning of a line whose end is too far away.
+    fn cut_line(&mut self) -> bool {
+        let length = self.reader.longest;
+        let span = Span { start: self.base, end: self.base + length as u64 };
+        let buffer = std::mem::take(&mut self.buffer);
+        let has_room = self.handle(&buffer[..length], span, UNCOUNTED);
+        self.buffer = buffer;
+        if has_room {
+            self.advance(length);
+            self.state.in_cut = true;
         }
         has_room
     }
@@ -279,18 +298,16 @@ impl Turn<'_> {
 
     /// Notes where the next turn begins.
     fn leave(&mut self) {
-        match self.reader.joiner.open_start() {
-            Some(start) => {
-                self.state.joined = self.reader.joiner.state();
-                self.state.pos = start;
-                // The bytes before an open piece are not at hand; the look at the end of the file must do.
-                self.state.tail = (0, 0);
-            }
-            None => {
-                self.state.joined = Default::default();
-                self.state.pos = self.base;
-                self.state.ledger.note_point(self.base, self.state.runs);
-            }
+        self.state.joined = self.reader.joiner.state();
+        let open = self.reader.joiner.open_start();
+        self.state.has_open = open.is_some();
+        self.state.pos = open.unwrap_or(self.base);
+        if open.is_some() {
+            // The bytes before an open piece are not at hand; the look at the end of the file must do.
+            self.state.tail = (0, 0);
+        }
+        if self.state.joined.done_until.iter().all(|done| *done <= self.state.pos) {
+            self.state.ledger.note_point(self.state.pos, self.state.runs);
         }
     }
 

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::Common;
+use super::common::Common;
 use crate::model::settings::{Key, Section};
 
 /// The settings of a `file` source.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::Common;
+use super::common::Common;
 use crate::model::origin::Workload;
 use crate::model::settings::{Key, Section};
 

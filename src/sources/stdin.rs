@@ -8,10 +8,16 @@
 //! **Invariant**: bytes from the slowest pipeline's position on are held; when the buffer is full the pipe is not
 //! read, so its writer waits. Nothing is dropped.
 
+use std::cell::Cell;
 use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
-use crate::model::feed::Content;
+use crate::frame;
+use crate::model::feed::{Content, Feed, Marks, ParserName, Signal, read_full};
+use crate::model::origin::{HEAD_MAX, Origin, OriginId};
 use crate::model::settings::Key;
 
 /// The keys of a `stdin` source.
@@ -20,11 +26,97 @@ pub const KEYS: &[Key] = &[];
 /// How much is read from the pipe at once: what a pipe holds by default.
 const CHUNK: usize = 64 << 10;
 
+/// What the pipe's thread is made of.
+pub struct Parts {
+    /// The source's name.
+    pub source: Arc<str>,
+    /// Which parser its lines go to.
+    pub parser: ParserName,
+    /// The machine's name.
+    pub host: Arc<str>,
+    /// The pipelines' inboxes.
+    pub pipelines: Vec<Box<dyn Fn(Signal) + Send>>,
+    /// Which of them want it.
+    pub wanted_by: Vec<bool>,
+}
+
+/// Reads `input` into `pipe` to its end, and hands the feed on as soon as its format can be told. Gives the error that
+/// ended it, if one did.
+pub fn follow(pipe: &Arc<Pipe>, input: impl Read, parts: &Parts) -> io::Result<()> {
+    let marks = Arc::new(Marks::new(parts.pipelines.len()));
+    for (index, _) in parts.wanted_by.iter().enumerate().filter(|(_, wanted)| !**wanted) {
+        marks.set_done(index);
+        pipe.release(index, u64::MAX);
+    }
+    let fed = Cell::new(false);
+    let id = OriginId::new(b"stdin", &unique(), 0);
+    let feed = |format| {
+        let origin = Origin {
+            id,
+            source: Arc::clone(&parts.source),
+            path: PathBuf::new(),
+            format,
+            workload: None,
+            host: Arc::clone(&parts.host),
+        };
+        let feed = Feed {
+            origin: Arc::new(origin),
+            content: Arc::clone(pipe) as _,
+            marks: Arc::clone(&marks),
+            replayable: false,
+            chain: 0,
+            order: 0,
+            parser: parts.parser,
+        };
+        for (inbox, _) in parts.pipelines.iter().zip(&parts.wanted_by).filter(|(_, wanted)| **wanted) {
+            inbox(Signal::Feed(feed.clone(), None));
+        }
+        fed.set(true);
+    };
+    let head = || {
+        let mut head = vec![0; HEAD_MAX];
+        let length = read_full(&**pipe, 0, &mut head).unwrap_or(0);
+        head.truncate(length);
+        head
+    };
+    let wake = || {
+        for inbox in &parts.pipelines {
+            inbox(Signal::Wake(id));
+        }
+    };
+    let ended = pipe.fill(input, || {
+        if !fed.get() {
+            if let Some(format) = frame::detect(&head()) {
+                feed(format);
+            }
+        } else if pipe.is_awaited.swap(false, Ordering::AcqRel) {
+            wake();
+        }
+    });
+    marks.set_ended();
+    let head = head();
+    if !fed.get() && !head.is_empty() {
+        feed(frame::detect_at_end(&head));
+    }
+    wake();
+    ended
+}
+
+/// Bytes that no other run of the program has: offsets in a pipe begin at 0 each time.
+fn unique() -> Vec<u8> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let mut bytes = since.as_nanos().to_le_bytes().to_vec();
+    bytes.extend_from_slice(&std::process::id().to_le_bytes());
+    bytes
+}
+
 /// The bytes of a pipe.
 pub struct Pipe {
     held: Mutex<Held>,
     room: Condvar,
     capacity: usize,
+    /// Whether a reader has found nothing since the last wake-up.
+    is_awaited: AtomicBool,
 }
 
 struct Held {
@@ -42,7 +134,12 @@ impl Pipe {
     /// Holds at most `capacity` bytes for `pipelines` readers.
     pub fn new(capacity: usize, pipelines: usize) -> Arc<Self> {
         let held = Held { bytes: Vec::new(), gone: 0, base: 0, readers: vec![0; pipelines] };
-        Arc::new(Self { held: Mutex::new(held), room: Condvar::new(), capacity: capacity.max(2 * CHUNK) })
+        Arc::new(Self {
+            held: Mutex::new(held),
+            room: Condvar::new(),
+            capacity: capacity.max(2 * CHUNK),
+            is_awaited: AtomicBool::new(false),
+        })
     }
 
     /// Reads `input` to its end, waiting while the buffer is full; calls `came` after each read. Gives the error
@@ -98,6 +195,9 @@ impl Content for Pipe {
         let from = usize::try_from(from).unwrap_or(usize::MAX).min(there.len());
         let count = into.len().min(there.len() - from);
         into[..count].copy_from_slice(&there[from..from + count]);
+        if count == 0 {
+            self.is_awaited.store(true, Ordering::Release);
+        }
         Ok(count)
     }
 

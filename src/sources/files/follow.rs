@@ -127,7 +127,7 @@ impl Follower {
         }
     }
 
-    /// Follows until told to stop; with `once` until everything was handed on.
+    /// Follows until told to stop; with `once` until everything was handed on, and then it returns.
     pub fn run(mut self, mut watch: Watch) {
         let mut changed = true;
         let mut last_walk = Instant::now();
@@ -141,7 +141,6 @@ impl Follower {
                 last_walk = Instant::now();
                 let folders = self.walk_all();
                 if self.parts.once {
-                    self.send_all(&Signal::NoMoreFeeds);
                     return;
                 }
                 let first = self.walk == 1;
