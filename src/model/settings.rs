@@ -175,12 +175,16 @@ impl<'a> Section<'a> {
         if let Some(text) = self.text(key) {
             return text;
         }
-        if !self.entries.iter().any(|(name, ..)| *name == key) {
-            let text = format!("{} needs `{key}`", self.what);
-            let help = self.tables.iter().flat_map(|table| table.iter()).find(|known| known.name == key);
-            let hint = help.map_or_else(String::new, |known| format!("{key}: {}", known.help));
-            self.problem(text, hint);
-        }
+        let typed = self.entries.iter().find(|(name, ..)| *name == key).map(|(_, place, node)| (*place, &node.value));
+        let place = match typed {
+            // It is no single value, which was said already.
+            Some((_, Value::List(_) | Value::Map(_))) => return String::new(),
+            Some((place, _)) => place.clone(),
+            None => self.place.clone(),
+        };
+        let help = self.tables.iter().flat_map(|table| table.iter()).find(|known| known.name == key);
+        let hint = help.map_or_else(String::new, |known| format!("{key}: {}", known.help));
+        self.problems.add_with_hint(&place, format!("{} needs `{key}`", self.what), hint);
         String::new()
     }
 
@@ -382,6 +386,18 @@ mod tests {
         let texts: Vec<_> = problems.0.iter().map(|problem| problem.text.as_str()).collect();
         assert_eq!(texts, ["sink `a` needs `url`", "`max_age` cannot be `5 parsecs`", "unknown key `ulr` in sink `a`"]);
         assert_eq!(problems.0[2].hint.as_deref(), Some("did you mean `url`? known: url, max_age"));
+    }
+
+    #[test]
+    fn a_required_key_without_a_value_is_missed() {
+        let place = node(Value::Null).place;
+        let map = node(Value::Map(vec![("url".into(), place, node(Value::Null))]));
+        let mut problems = Problems::default();
+        let mut section = Section::new("sink `a`", &map, &[KEYS], &mut problems);
+        assert_eq!(section.required_text("url"), "");
+        section.end();
+        assert_eq!(problems.0.len(), 1);
+        assert_eq!(problems.0[0].text, "sink `a` needs `url`");
     }
 
     #[test]

@@ -109,8 +109,10 @@ pub struct Pipeline {
     feeds: BTreeMap<OriginId, FeedState>,
     /// Batch → origins that have entries of it under retry.
     retrying: HashMap<u64, Vec<OriginId>>,
-    /// Feeds whose turn it is, in order.
+    /// The feed that was denied room last: the next to have a turn.
     next_turn: Option<OriginId>,
+    /// Whether there was no memory for a batch, and no report since.
+    is_starved: bool,
     no_more_feeds: bool,
     stop: Option<Stop>,
     /// When a batch last left.
@@ -142,6 +144,7 @@ impl Pipeline {
             feeds: BTreeMap::new(),
             retrying: HashMap::new(),
             next_turn: None,
+            is_starved: false,
             no_more_feeds: false,
             stop: None,
             last_batch: None,
@@ -245,41 +248,43 @@ impl Pipeline {
         let due = self.due(now);
         let mut has_more = false;
         for id in due {
-            if self.forge.is_full() {
-                self.seal();
-            }
-            let Some(state) = self.feeds.get_mut(&id) else { continue };
-            match self.reader.turn(state, &mut self.forge) {
-                End::AtEnd => {
-                    state.rest(self.poll_interval, now);
-                    self.after_turn(id);
-                }
-                End::Share => {
-                    state.at_end = false;
-                    has_more = true;
-                    self.after_turn(id);
-                }
+            match self.turns(id, now) {
+                End::AtEnd | End::Overtaken => {}
+                End::Share => has_more = true,
                 End::NoRoom => {
-                    state.at_end = false;
-                    self.after_turn(id);
-                    if self.forge.is_full() {
-                        self.seal();
-                        // The rest of its share; then the others' turn.
-                        self.next_turn = Some(id);
-                        return true;
-                    }
-                    // No memory: a report will bring some.
+                    // A report will bring memory; then this feed is the first.
                     self.next_turn = Some(id);
+                    self.is_starved = true;
                     return false;
-                }
-                End::Overtaken => {
-                    state.feed.marks.set_overtaken();
-                    debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
                 }
             }
         }
         self.next_turn = None;
         has_more
+    }
+
+    /// One feed's share, over as many batches as it fills.
+    fn turns(&mut self, id: OriginId, now: Instant) -> End {
+        loop {
+            if self.forge.is_full() {
+                self.seal();
+            }
+            let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
+            let end = self.reader.turn(state, &mut self.forge);
+            match end {
+                End::AtEnd => state.rest(self.poll_interval, now),
+                End::Share | End::NoRoom => state.at_end = false,
+                End::Overtaken => {
+                    state.feed.marks.set_overtaken();
+                    debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
+                    return end;
+                }
+            }
+            self.after_turn(id);
+            if end != End::NoRoom || !self.forge.is_full() {
+                return end;
+            }
+        }
     }
 
     fn after_turn(&mut self, id: OriginId) {
@@ -368,7 +373,7 @@ impl Pipeline {
         let now = Instant::now();
         let next_look = self.readable().map(|(_, state)| state.due).min();
         // Where memory ran out, only a report helps; looking again at the files does not.
-        let next_look = next_look.filter(|_| self.next_turn.is_none() && self.outlet.is_some());
+        let next_look = next_look.filter(|_| !self.is_starved && self.outlet.is_some());
         let seal = self.forge.waiting_since().map(|since| since + self.max_age);
         let next = [next_look, seal].into_iter().flatten().min();
         next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(now)).min(LONGEST_WAIT)
@@ -425,9 +430,7 @@ impl Pipeline {
             self.finish_if_done(id);
         }
         // There may be memory again for the feed that was denied some.
-        if self.forge.is_ready() {
-            self.next_turn = None;
-        }
+        self.is_starved = false;
     }
 
     fn settle_parts(&mut self, settled: &[Settled], touched: &mut Vec<OriginId>) {
