@@ -3,12 +3,18 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod app;
+pub mod cli;
 pub mod config;
 pub mod deliver;
+pub mod exit;
 pub mod flow;
 pub mod frame;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod parse;
+pub mod pipeline;
 pub mod sinks;
 pub mod sources;
+pub mod store;

@@ -1,1 +1,24 @@
-//! config.
+//! Text, flags and environment → what was typed → what the program needs; problems with file, line and column.
+//!
+//! In reading order:
+//! - [`yaml`]: text → the tree of typed-in settings
+//! - [`syntax`]: what is wrong where text is no YAML
+//! - [`vars`]: variables in values
+//! - [`secret`]: what must not be shown
+//! - [`flags`], [`target`]: flags and their variables → the same tree
+//! - [`machine`]: what settings depend on outside of their file
+//! - [`settings`], [`parts`]: what the program needs
+//! - [`show`]: the settings in effect, as YAML
+//! - [`report`]: problems, written for people
+
+pub mod flags;
+pub mod machine;
+pub mod parts;
+pub mod report;
+pub mod secret;
+pub mod settings;
+pub mod show;
+pub mod syntax;
+pub mod target;
+pub mod vars;
+pub mod yaml;

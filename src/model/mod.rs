@@ -4,6 +4,7 @@
 //! - [`time`]: a point in time, its parsing and its text
 //! - [`origin`]: who a line comes from
 //! - [`event`]: spans, entries and events: what a line becomes
+//! - [`feed`]: what a source hands to a pipeline, and where to go on in it
 //! - [`text`]: text that may still wear its JSON escapes
 //! - [`body`]: the encoded items of one batch and the spans they settle
 //! - [`batch`]: what crosses from a pipeline's thread to its delivery and back
@@ -16,6 +17,7 @@ pub mod batch;
 pub mod body;
 pub mod budget;
 pub mod event;
+pub mod feed;
 pub mod origin;
 pub mod settings;
 pub mod sink;

@@ -36,6 +36,13 @@ pub trait Wire: Send + Sync {
         None
     }
 
+    /// The form in which an item that was refused goes to the index `index` instead, with the server's `words`;
+    /// `None` where the sink has no such place.
+    fn dead_letter(&self, item: &[u8], index: &str, words: &str) -> Option<Vec<u8>> {
+        let _none_by_default = (item, index, words);
+        None
+    }
+
     /// A form of item `index` that a person can read and a program can replay (one JSON object, no line break), for
     /// the dead-letter file.
     fn letter(&self, body: &Body, index: usize) -> Vec<u8>;

@@ -1,0 +1,173 @@
+//! What a person hears of a delivery, and how often.
+//!
+//! **Invariant**: for one sink and one kind of trouble there is at most one line a minute, and it counts what was left
+//! unsaid; the end of a trouble that was told is told once. A store's words are cut short, made harmless and never
+//! hold credentials.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flow::retry_gate::Recovery;
+use crate::flow::worklist::{Notice, Trouble};
+
+/// The most bytes of a store's words in a line.
+const WORDS_MAX: usize = 300;
+/// At most one line of a kind in this time.
+const EVERY: Duration = Duration::from_secs(60);
+
+/// The kinds of trouble, for counting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Store(Trouble),
+    DeadLetter,
+}
+
+/// One kind of trouble that was told.
+#[derive(Debug)]
+struct Told {
+    kind: Kind,
+    at: Duration,
+    /// Events left unsaid since.
+    unsaid: u64,
+}
+
+/// What is said about one sink.
+#[derive(Debug)]
+pub struct Notices {
+    sink: Arc<str>,
+    /// Where refused entries go, in words.
+    refused_go: &'static str,
+    told: Vec<Told>,
+    /// A failure was told and its end was not.
+    open: bool,
+}
+
+impl Notices {
+    /// Nothing was said yet. `refused_go` says where refused entries go.
+    pub fn new(sink: Arc<str>, refused_go: &'static str) -> Self {
+        Self { sink, refused_go, told: Vec::new(), open: false }
+    }
+
+    /// Tells of trouble with the store; `words` are the notice's, with credentials masked.
+    pub fn trouble(&mut self, notice: &Notice, words: &str, now: Duration) {
+        let Some(unsaid) = self.may_say(Kind::Store(notice.trouble), notice.items, now) else { return };
+        let (sink, events, answer) = (&*self.sink, notice.items, harmless(words));
+        match notice.trouble {
+            Trouble::Failing => {
+                self.open = true;
+                tracing::warn!(
+                    sink,
+                    events,
+                    unsaid,
+                    answer,
+                    "the store did not take events; they are kept and sent again (normal while it restarts or is overloaded)"
+                );
+            }
+            Trouble::Held => {
+                self.open = true;
+                tracing::warn!(
+                    sink,
+                    events,
+                    unsaid,
+                    answer,
+                    "the store takes nothing until something is changed: check the URL, the credentials and the tenant; \
+                     nothing is lost, it is tried again now and then"
+                );
+            }
+            Trouble::Refused => {
+                let refused_go = self.refused_go;
+                tracing::warn!(sink, events, unsaid, answer, "the store refused events for good; {refused_go}");
+            }
+            Trouble::GaveUp => tracing::warn!(
+                sink,
+                events,
+                unsaid,
+                answer,
+                "events were dropped: the store did not take them within `retry.give_up_after`"
+            ),
+        }
+    }
+
+    /// Tells that refused entries could not be written.
+    pub fn letters_failing(&mut self, items: usize, words: &str, now: Duration) {
+        let Some(unsaid) = self.may_say(Kind::DeadLetter, items, now) else { return };
+        let (sink, answer) = (&*self.sink, harmless(words));
+        tracing::warn!(
+            sink,
+            events = items,
+            unsaid,
+            answer,
+            "refused events cannot be written to the dead-letter file; they are kept and tried again"
+        );
+    }
+
+    /// Tells that the store works again, if its trouble was told.
+    pub fn recovered(&mut self, recovery: Recovery) {
+        if std::mem::take(&mut self.open) {
+            let (sink, failures, seconds) = (&*self.sink, recovery.failures, recovery.after.as_secs_f64());
+            tracing::info!(sink, failures, seconds, "the store takes events again");
+        }
+    }
+
+    /// How many events of this kind were left unsaid, if it is time to say something.
+    fn may_say(&mut self, kind: Kind, events: usize, now: Duration) -> Option<u64> {
+        let Some(told) = self.told.iter_mut().find(|told| told.kind == kind) else {
+            self.told.push(Told { kind, at: now, unsaid: 0 });
+            return Some(0);
+        };
+        if now.saturating_sub(told.at) < EVERY {
+            told.unsaid += events as u64;
+            return None;
+        }
+        told.at = now;
+        Some(std::mem::take(&mut told.unsaid))
+    }
+}
+
+/// `words` on one line, at most 300 bytes, without control characters (which could forge lines or steer a terminal).
+pub fn harmless(words: &str) -> String {
+    let mut out = String::with_capacity(words.len().min(WORDS_MAX));
+    for c in words.trim().chars() {
+        // Also the marks that turn the reading direction, which hide text from the reader.
+        let harmful = c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let c = if harmful { ' ' } else { c };
+        if out.len() + c.len_utf8() > WORDS_MAX {
+            break;
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_made_harmless() {
+        for (words, expected) in [
+            ("  entry too far behind\n", "entry too far behind"),
+            ("a\r\nlevel=error b\u{1b}[31m\u{0}\u{9b}c", "a  level=error b [31m  c"),
+            ("\u{202e}live", " live"),
+            ("é", "é"),
+        ] {
+            assert_eq!(harmless(words), expected);
+        }
+        assert_eq!(harmless(&"é".repeat(200)).len(), 300);
+        assert_eq!(harmless(&format!("a{}", "é".repeat(200))).len(), 299, "no half characters");
+    }
+
+    #[test]
+    fn a_kind_is_told_once_a_minute_with_what_was_left_unsaid() {
+        let mut notices = Notices::new("loki".into(), "");
+        let mut say = |kind, secs| notices.may_say(kind, 10, Duration::from_secs(secs));
+        let (failing, held) = (Kind::Store(Trouble::Failing), Kind::Store(Trouble::Held));
+        assert_eq!(say(failing, 0), Some(0));
+        assert_eq!(say(failing, 1), None);
+        assert_eq!(say(held, 2), Some(0));
+        assert_eq!(say(failing, 59), None);
+        assert_eq!(say(failing, 60), Some(20));
+        assert_eq!(say(failing, 119), None);
+        assert_eq!(say(failing, 121), Some(10));
+    }
+}

@@ -1,1 +1,0 @@
-//! Every series the agent has, named once.

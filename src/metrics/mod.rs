@@ -1,0 +1,379 @@
+//! Every series the agent has, named once.
+//!
+//! - this file: the series of a pipeline, of files and of checkpoints
+//! - `maker`: makes series and registers them
+//! - `process`: what the kernel knows of this process
+//!
+//! **Invariant**: counters only grow, and are added to once per turn, batch or request, never per line. What can be
+//! read where it lives (permits, the process) is read when the page is asked for, so nothing has to be kept in step.
+#![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
+
+mod maker;
+mod process;
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Instant;
+
+use prometheus::core::{Atomic, GenericCounterVec};
+use prometheus::{
+    Encoder as _, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    TextEncoder,
+};
+
+use crate::model::batch::DropReason;
+use crate::model::budget::Budget;
+use crate::model::event::Flaw;
+use maker::Maker;
+
+/// The flaws that are counted.
+const FLAWS: [Flaw; 3] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker];
+/// The content type of [`Metrics::render`]'s text.
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// What became of a request. The names are part of the public interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Everything was stored.
+    Delivered,
+    /// The store answered item by item, and not all were stored.
+    Partial,
+    /// To be sent again, whole or by its groups.
+    Retry,
+    /// Kept until a person changes something.
+    Held,
+    /// Too large, or with something refused in it: sent again in halves.
+    Split,
+    /// No answer came.
+    Failed,
+}
+
+impl Outcome {
+    /// All outcomes.
+    pub const ALL: [Self; 6] = [Self::Delivered, Self::Partial, Self::Retry, Self::Held, Self::Split, Self::Failed];
+
+    /// The name used in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Partial => "partial",
+            Self::Retry => "retry",
+            Self::Held => "held",
+            Self::Split => "split",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// All series of the process. Shared.
+pub struct Metrics {
+    registry: Registry,
+    families: Families,
+    process: process::Process,
+    pipelines: Mutex<Vec<(String, Arc<PipelineMetrics>)>>,
+    checkpoint_age: OnceLock<Gauge>,
+    checkpoint_written: Mutex<Option<Instant>>,
+    build: IntGaugeVec,
+    /// Files whose descriptor is open.
+    pub files_open: IntGauge,
+    /// Files that are followed, open or not.
+    pub files_known: IntGauge,
+    /// Moves written to the checkpoint.
+    pub checkpoint_writes: IntCounter,
+    /// Writes to the checkpoint that failed.
+    pub checkpoint_errors: IntCounter,
+}
+
+/// The series of one pipeline.
+pub struct PipelineMetrics {
+    /// Lines read from sources.
+    pub lines_read: IntCounter,
+    /// Bytes read from sources.
+    pub bytes_read: IntCounter,
+    /// Lines whose store has them.
+    pub lines_delivered: IntCounter,
+    /// Input bytes of the lines whose store has them.
+    pub bytes_delivered: IntCounter,
+    /// Lines in the dead-letter file or index.
+    pub lines_dead_lettered: IntCounter,
+    /// Bytes that were never read.
+    pub unreachable_bytes: IntCounter,
+    /// Lines read and not settled.
+    pub lines_in_flight: IntGauge,
+    /// Batches handed to the delivery.
+    pub batches: IntCounter,
+    /// Requests that were sent again, whole or in part.
+    pub retries: IntCounter,
+    /// Bytes of request bodies sent.
+    pub request_bytes: IntCounter,
+    /// From sending a request to its answer.
+    pub request_duration: Histogram,
+    dropped: IntCounterVec,
+    filtered: IntCounterVec,
+    malformed: IntCounterVec,
+    requests: IntCounterVec,
+    permit_held: IntGauge,
+    permit_size: IntGauge,
+    budget: OnceLock<Budget>,
+    name: String,
+}
+
+/// The families with a label `pipeline`, and those with one more.
+struct Families {
+    lines_read: IntCounterVec,
+    bytes_read: IntCounterVec,
+    lines_delivered: IntCounterVec,
+    bytes_delivered: IntCounterVec,
+    lines_filtered: IntCounterVec,
+    lines_dropped: IntCounterVec,
+    lines_dead_lettered: IntCounterVec,
+    lines_malformed: IntCounterVec,
+    unreachable_bytes: IntCounterVec,
+    lines_in_flight: IntGaugeVec,
+    batches: IntCounterVec,
+    requests: IntCounterVec,
+    request_bytes: IntCounterVec,
+    request_duration: HistogramVec,
+    retries: IntCounterVec,
+    permit_held: IntGaugeVec,
+    permit_size: IntGaugeVec,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All series, at zero.
+    pub fn new() -> Self {
+        let new = Maker::new(Registry::new());
+        let families = Families {
+            lines_read: new.counters("lines_read_total", "Lines read from the sources.", &[]),
+            bytes_read: new.counters("bytes_read_total", "Bytes read from the sources.", &[]),
+            lines_delivered: new.counters("lines_delivered_total", "Lines that the store has.", &[]),
+            bytes_delivered: new.counters("bytes_delivered_total", "Bytes of input whose lines the store has.", &[]),
+            lines_filtered: new.counters(
+                "lines_filtered_total",
+                "Lines left out by a rule of the settings.",
+                &["rule"],
+            ),
+            lines_dropped: new.counters("lines_dropped_total", "Lines dropped, by reason.", &["reason"]),
+            lines_dead_lettered: new.counters(
+                "lines_dead_lettered_total",
+                "Lines that the store refused and that are in the dead-letter file or index.",
+                &[],
+            ),
+            lines_malformed: new.counters(
+                "lines_malformed_total",
+                "Lines whose form was wrong, by flaw; they are delivered all the same.",
+                &["flaw"],
+            ),
+            unreachable_bytes: new.counters(
+                "unreachable_bytes_total",
+                "Bytes that were gone before they could be read.",
+                &[],
+            ),
+            lines_in_flight: new.gauges("lines_in_flight", "Lines read and not yet settled.", &["pipeline"]),
+            batches: new.counters("batches_total", "Batches handed to the delivery.", &[]),
+            requests: new.counters("requests_total", "Requests to the store, by what became of them.", &["outcome"]),
+            request_bytes: new.counters("request_bytes_total", "Bytes of request bodies sent to the store.", &[]),
+            request_duration: new
+                .histograms("request_duration_seconds", "Time from sending a request to the end of its answer."),
+            retries: new.counters("retries_total", "Requests sent after a failure, whole or in part.", &[]),
+            permit_held: new.gauges("permit_held_bytes", "Memory that batches hold at the moment.", &["pipeline"]),
+            permit_size: new.gauges("permit_size_bytes", "Memory that batches may hold.", &["pipeline"]),
+        };
+        Self {
+            process: process::Process::new(&new),
+            pipelines: Mutex::default(),
+            checkpoint_age: OnceLock::new(),
+            checkpoint_written: Mutex::default(),
+            build: new.gauges("build_info", "Which build this is; always 1.", &["version", "commit", "profile"]),
+            files_open: new.gauge("files_open", "Followed files whose descriptor is open."),
+            files_known: new.gauge("files_known", "Files that are followed, open or not."),
+            checkpoint_writes: new.counter("checkpoint_writes_total", "Moves of cursors written to the checkpoint."),
+            checkpoint_errors: new.counter("checkpoint_errors_total", "Writes to the checkpoint that failed."),
+            families,
+            registry: new.into_registry(),
+        }
+    }
+
+    /// Says which build this is.
+    pub fn set_build(&self, version: &str, commit: &str, profile: &str) {
+        self.build.with_label_values(&[version, commit, profile]).set(1);
+    }
+
+    /// The series of the pipeline `name`; the same ones for the same name. Every reason, outcome and flaw is there
+    /// from the start, so that a rate sees the first one.
+    pub fn pipeline(&self, name: &str) -> Arc<PipelineMetrics> {
+        let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = pipelines.iter().find(|(known, _)| known == name) {
+            return Arc::clone(known);
+        }
+        let new = Arc::new(self.families.pipeline(name));
+        pipelines.push((name.to_owned(), Arc::clone(&new)));
+        new
+    }
+
+    /// Notes that the checkpoint was written now.
+    pub fn checkpoint_written(&self) {
+        self.checkpoint_writes.inc();
+        *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// All series in Prometheus' text format.
+    pub fn render(&self) -> String {
+        self.process.refresh();
+        // Without a checkpoint there is no age: a gauge that is missing cannot raise a false alarm.
+        if let Some(written) = *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) {
+            let age = self.checkpoint_age.get_or_init(|| {
+                Maker::new(self.registry.clone())
+                    .float_gauge("tailwater_checkpoint_age_seconds", "Time since the checkpoint was last written.")
+            });
+            age.set(written.elapsed().as_secs_f64());
+        }
+        for (_, pipeline) in self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            pipeline.refresh();
+        }
+        let mut out = Vec::new();
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
+            // Writing into memory cannot fail; if it ever did, a scraper should see it rather than half a page.
+            return format!("# {error}\n");
+        }
+        String::from_utf8_lossy(&out).into_owned()
+    }
+}
+
+impl PipelineMetrics {
+    /// Lines dropped for `reason`.
+    pub fn dropped(&self, reason: DropReason) -> IntCounter {
+        self.dropped.with_label_values(&[self.name.as_str(), reason.name()])
+    }
+
+    /// Lines left out by `rule`.
+    pub fn filtered(&self, rule: &str) -> IntCounter {
+        self.filtered.with_label_values(&[self.name.as_str(), rule])
+    }
+
+    /// Lines with `flaw`.
+    pub fn malformed(&self, flaw: Flaw) -> IntCounter {
+        self.malformed.with_label_values(&[self.name.as_str(), flaw.name()])
+    }
+
+    /// Requests that ended in `outcome`.
+    pub fn requests(&self, outcome: Outcome) -> IntCounter {
+        self.requests.with_label_values(&[self.name.as_str(), outcome.name()])
+    }
+
+    /// Shows this budget's permits. The first one counts.
+    pub fn show_budget(&self, budget: &Budget) {
+        self.budget.get_or_init(|| budget.clone());
+    }
+
+    fn refresh(&self) {
+        if let Some(budget) = self.budget.get() {
+            self.permit_held.set(budget.held() as i64);
+            self.permit_size.set(budget.size() as i64);
+        }
+    }
+}
+
+impl Families {
+    fn pipeline(&self, name: &str) -> PipelineMetrics {
+        let pipeline = PipelineMetrics {
+            lines_read: of(&self.lines_read, name),
+            bytes_read: of(&self.bytes_read, name),
+            lines_delivered: of(&self.lines_delivered, name),
+            bytes_delivered: of(&self.bytes_delivered, name),
+            lines_dead_lettered: of(&self.lines_dead_lettered, name),
+            unreachable_bytes: of(&self.unreachable_bytes, name),
+            lines_in_flight: self.lines_in_flight.with_label_values(&[name]),
+            batches: of(&self.batches, name),
+            retries: of(&self.retries, name),
+            request_bytes: of(&self.request_bytes, name),
+            request_duration: self.request_duration.with_label_values(&[name]),
+            dropped: self.lines_dropped.clone(),
+            filtered: self.lines_filtered.clone(),
+            malformed: self.lines_malformed.clone(),
+            requests: self.requests.clone(),
+            permit_held: self.permit_held.with_label_values(&[name]),
+            permit_size: self.permit_size.with_label_values(&[name]),
+            budget: OnceLock::new(),
+            name: name.to_owned(),
+        };
+        // Asking for a series makes it.
+        DropReason::ALL.iter().for_each(|&reason| drop(pipeline.dropped(reason)));
+        Outcome::ALL.iter().for_each(|&outcome| drop(pipeline.requests(outcome)));
+        FLAWS.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
+        pipeline
+    }
+}
+
+fn of<P: Atomic>(family: &GenericCounterVec<P>, pipeline: &str) -> prometheus::core::GenericCounter<P> {
+    family.with_label_values(&[pipeline])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A page with every series on it.
+    fn page() -> String {
+        let metrics = Metrics::new();
+        metrics.set_build("1.2.3", "abcdef", "release");
+        metrics.checkpoint_written();
+        let pipeline = metrics.pipeline("loki");
+        pipeline.filtered("health").inc_by(3);
+        pipeline.show_budget(&Budget::new(100));
+        pipeline.request_duration.observe(0.02);
+        metrics.pipeline("loki").lines_read.inc_by(7);
+        metrics.render()
+    }
+
+    #[test]
+    fn every_series_is_there_from_the_start() {
+        let page = page();
+        for line in [
+            "tailwater_lines_read_total{pipeline=\"loki\"} 7",
+            "tailwater_lines_filtered_total{pipeline=\"loki\",rule=\"health\"} 3",
+            "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"refused\"} 0",
+            "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"gave_up\"} 0",
+            "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"over_limit\"} 0",
+            "tailwater_lines_malformed_total{flaw=\"not_cri\",pipeline=\"loki\"} 0",
+            "tailwater_requests_total{outcome=\"held\",pipeline=\"loki\"} 0",
+            "tailwater_request_duration_seconds_bucket{pipeline=\"loki\",le=\"0.025\"} 1",
+            "tailwater_permit_size_bytes{pipeline=\"loki\"} 100",
+            "tailwater_build_info{commit=\"abcdef\",profile=\"release\",version=\"1.2.3\"} 1",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} in\n{page}");
+        }
+    }
+
+    #[test]
+    fn names_and_help_follow_the_conventions() {
+        let page = page();
+        let types: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+        assert!(types.len() > 25, "{types:?}");
+        for (name, kind) in types {
+            let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));
+            let help = help.unwrap_or_default();
+            assert!(help.ends_with('.') && help.len() > 10, "{name}: {help}");
+            assert!(name.starts_with("tailwater_") || name.starts_with("process_"), "{name}");
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+            for unit in ["_ms", "_millis", "_kib", "_minutes", "_count", "_sum", "_bucket"] {
+                assert!(!name.ends_with(unit), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn without_a_checkpoint_there_is_no_age() {
+        let metrics = Metrics::new();
+        assert!(!metrics.render().contains("checkpoint_age"));
+        metrics.checkpoint_written();
+        assert!(metrics.render().contains("tailwater_checkpoint_age_seconds 0"));
+        assert!(metrics.render().contains("tailwater_checkpoint_age_seconds 0"), "asked for twice");
+    }
+}

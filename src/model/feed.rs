@@ -1,0 +1,191 @@
+//! What a source hands to a pipeline, and what the pipeline tells back.
+//!
+//! A [`Feed`] is an origin and a way to read its bytes by position. Pipelines share it and know nothing of each
+//! other. **Invariant**: bytes once readable at an offset never change while the feed lives.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::event::Span;
+use super::origin::{Origin, OriginId};
+use super::time::Time;
+
+/// Reading an origin's uncompressed content by position.
+pub trait Content: Send + Sync {
+    /// Reads up to `into.len()` bytes from `offset` on; 0 where nothing is there (yet).
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+
+    /// The reader `pipeline` will never again read what lies before `offset`: content that is held in memory may
+    /// let go of it.
+    fn release(&self, pipeline: usize, offset: u64) {
+        let _files_hold_nothing = (pipeline, offset);
+    }
+}
+
+/// Reads until `into` is full or nothing more is there; how much came.
+pub fn read_full(content: &dyn Content, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < into.len() {
+        match content.read_at(offset + length as u64, &mut into[length..])? {
+            0 => break,
+            count => length += count,
+        }
+    }
+    Ok(length)
+}
+
+/// One origin to be read.
+#[derive(Clone)]
+pub struct Feed {
+    /// Whose lines they are.
+    pub origin: Arc<Origin>,
+    /// Its bytes.
+    pub content: Arc<dyn Content>,
+    /// What source and pipelines tell each other about it.
+    pub marks: Arc<Marks>,
+    /// Whether it can be read again after a restart: a file can, a pipe cannot.
+    pub replayable: bool,
+    /// Origins that are to be read one after the other (the rotations of one file, the restarts of one container)
+    /// share a chain.
+    pub chain: u64,
+    /// Its place in the chain: older ones, which are to be read first, have smaller numbers.
+    pub order: u64,
+    /// Which parser its source asks for.
+    pub parser: ParserName,
+}
+
+/// Which of the settings' parsers handles a feed: an index into the program's list of parsers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ParserName(pub usize);
+
+/// What source and pipelines tell each other about a feed, without a lock.
+///
+/// The content of an *overtaken* feed was truncated or replaced in place: what its offsets held is gone.
+#[derive(Debug)]
+pub struct Marks {
+    ended: AtomicBool,
+    overtaken: AtomicBool,
+    read: Vec<AtomicU64>,
+    done: Vec<AtomicBool>,
+}
+
+impl Marks {
+    /// For `pipelines` readers.
+    pub fn new(pipelines: usize) -> Self {
+        Self {
+            ended: AtomicBool::new(false),
+            overtaken: AtomicBool::new(false),
+            read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
+            done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
+        }
+    }
+
+    /// The source: no more bytes will come, what is there is all.
+    pub fn set_ended(&self) {
+        self.ended.store(true, Ordering::Release);
+    }
+
+    /// Whether no more bytes will come. Ask before reading: if it was so, an empty read is the end.
+    pub fn ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
+
+    /// A pipeline: the bytes before its position are not those that it read.
+    pub fn set_overtaken(&self) {
+        self.overtaken.store(true, Ordering::Release);
+    }
+
+    /// Whether the content was truncated or replaced in place.
+    pub fn overtaken(&self) -> bool {
+        self.overtaken.load(Ordering::Acquire)
+    }
+
+    /// A pipeline: everything before `offset` was read and handed on.
+    pub fn set_read(&self, pipeline: usize, offset: u64) {
+        self.read[pipeline].store(offset, Ordering::Release);
+    }
+
+    /// How far the slowest of the interested pipelines has read.
+    pub fn slowest_read(&self) -> u64 {
+        self.read
+            .iter()
+            .zip(&self.done)
+            .filter(|(_, done)| !done.load(Ordering::Acquire))
+            .map(|(read, _)| read.load(Ordering::Acquire))
+            .min()
+            .unwrap_or(u64::MAX)
+    }
+
+    /// A pipeline: the feed is read to its end and settled, or was never wanted.
+    pub fn set_done(&self, pipeline: usize) {
+        self.done[pipeline].store(true, Ordering::Release);
+    }
+
+    /// Whether no pipeline needs the feed any more.
+    pub fn all_done(&self) -> bool {
+        self.done.iter().all(|done| done.load(Ordering::Acquire))
+    }
+}
+
+/// What a source tells a pipeline.
+#[derive(Clone)]
+pub enum Signal {
+    /// A new origin, and where to go on in it.
+    Feed(Feed, Option<Resume>),
+    /// Bytes have come to an origin that was idle (or its feed has ended).
+    Wake(OriginId),
+    /// The origin's bytes cannot be read any more (truncated, or deleted for too long): what is not read up to this
+    /// size is unreachable.
+    Abandoned(OriginId, u64),
+    /// Bytes of a file that was rotated away before it could be read.
+    Unreachable(u64),
+    /// No more feeds will come from any source.
+    NoMoreFeeds,
+}
+
+/// What is needed to go on in an origin.
+///
+/// ```text
+/// ──────────┬──────────────────────┬───────────────▶ bytes
+///          from                 offset
+///           │ read again, known    │ not settled yet
+///           │ to be settled        │
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resume {
+    /// The watermark: everything before it is settled.
+    pub offset: u64,
+    /// A point at or before `offset` where no event was open, and for which `runs` holds: reading starts here.
+    pub from: u64,
+    /// The runs of equal times at `from`, for each stream.
+    pub runs: Runs,
+    /// What is settled behind `offset` already, out of turn; ascending, disjoint. A replay leaves it out.
+    pub ahead: Vec<Span>,
+    /// Ranges of content and the time they were first read at: the time of lines that have none of their own.
+    /// Ascending, disjoint.
+    pub readings: Vec<Reading>,
+}
+
+/// A range of content that was first read at `time`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Offset of the first byte of the range.
+    pub start: u64,
+    /// Offset behind its last byte.
+    pub end: u64,
+    /// When it was read.
+    pub time: Time,
+}
+
+/// The run of lines with one time that a stream is in: see `flow::runs`.
+pub type Runs = [Run; 3];
+
+/// A run of lines with one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// The time of the run's first line.
+    pub first: Time,
+    /// The time that the run's last line was given.
+    pub last: Time,
+}

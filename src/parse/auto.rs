@@ -1,0 +1,17 @@
+//! Decides line by line what a line is, by its first bytes, and then by whether all of it is that.
+//!
+//! **Invariant**: the answer depends on the line alone; nothing is remembered from line to line.
+
+use super::pairs::Pairs;
+use super::parsed::Parsed;
+use super::{json, logfmt, plain};
+
+/// A JSON object, pairs, or text.
+#[inline]
+pub fn parse<'p, 't: 'p>(body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
+    let found = match body.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => json::parse(body).map(|json| json.parsed(body)),
+        _ => logfmt::parse_whole(body, pairs),
+    };
+    found.unwrap_or_else(|| plain::parse(body))
+}

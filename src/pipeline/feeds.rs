@@ -1,0 +1,177 @@
+//! One feed as a pipeline sees it: where it reads, what is settled.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::flow::checkpoint::{Check, Cursor};
+use crate::flow::ledger::Ledger;
+use crate::frame::join;
+use crate::model::event::Span;
+use crate::model::feed::{Content, Feed, Resume, Runs, read_full};
+
+/// After this many looks without news a feed is looked at less often.
+const BUSY_LOOKS: u32 = 50;
+/// How much less often.
+const IDLE_FACTOR: u32 = 10;
+/// The bytes before the position that are compared when a feed is read on.
+pub const TAIL: usize = 64;
+
+/// One feed and its account.
+pub struct FeedState {
+    /// What the source handed over.
+    pub feed: Feed,
+    /// Where the next turn reads on: a line's start, at or before everything that is not handed on.
+    pub pos: u64,
+    /// Behind the last byte ever read.
+    pub seen: u64,
+    /// Up to where each stream was handed on; behind `pos` where a piece is open there.
+    pub joined: join::State,
+    /// Whether a piece is open at `pos`.
+    pub has_open: bool,
+    /// The runs of equal times, behind everything handed on.
+    pub runs: Runs,
+    /// Whether `pos` stands within a line that was cut.
+    pub in_cut: bool,
+    /// Before it, what the ledger says is settled was settled before the last restart.
+    pub known_until: u64,
+    /// The account.
+    pub ledger: Ledger,
+    /// A hash of the bytes (at most [`TAIL`]) before `pos`.
+    pub tail: (usize, u64),
+    /// Whether the last look found nothing more.
+    pub at_end: bool,
+    /// Whether a look that began after the source had said that no more will come found nothing more.
+    pub is_final: bool,
+    /// Whether the ledger knows readings that the checkpoint does not.
+    pub new_readings: bool,
+    /// Looks without news.
+    pub idle: u32,
+    /// When it is looked at next.
+    pub due: Instant,
+    /// When it last brought news.
+    pub news: Instant,
+    /// Batches that have entries of it under retry.
+    pub retrying: u32,
+    /// Entries handed on and not settled.
+    pub in_flight: u64,
+    /// Whether its bytes are gone: it is kept for its account only.
+    pub is_abandoned: bool,
+    /// Whether it was said that it cannot be read.
+    pub is_failing: bool,
+}
+
+impl FeedState {
+    /// A feed to be read on from `resume`, or from its beginning.
+    pub fn new(feed: Feed, resume: Option<Resume>) -> Self {
+        let resume = resume.unwrap_or_default();
+        let now = Instant::now();
+        Self {
+            feed,
+            pos: resume.from,
+            seen: resume.from,
+            joined: join::State::default(),
+            has_open: false,
+            runs: resume.runs,
+            in_cut: false,
+            known_until: resume.ahead.last().map_or(resume.offset, |span| span.end),
+            ledger: Ledger::resume(&resume),
+            tail: (0, 0),
+            at_end: false,
+            is_final: false,
+            new_readings: false,
+            idle: 0,
+            due: now,
+            news: now,
+            retrying: 0,
+            in_flight: 0,
+            is_abandoned: false,
+            is_failing: false,
+        }
+    }
+
+    /// Looks whether `pos` stands within a line: only a line that was cut leaves it there.
+    pub fn find_place(&mut self) -> io::Result<()> {
+        if self.pos == 0 || !self.feed.replayable {
+            return Ok(());
+        }
+        let mut before = [0];
+        let count = self.feed.content.read_at(self.pos - 1, &mut before)?;
+        self.in_cut = count == 1 && before[0] != b'\n';
+        Ok(())
+    }
+
+    /// Notes that a look brought nothing; the next is later the longer that goes on.
+    pub fn rest(&mut self, poll: Duration, now: Instant) {
+        self.at_end = true;
+        self.idle = self.idle.saturating_add(1);
+        let factor = if self.idle > BUSY_LOOKS { IDLE_FACTOR } else { 1 };
+        self.due = now + poll * factor;
+    }
+
+    /// Notes that it is to be looked at at once.
+    pub fn wake(&mut self) {
+        self.idle = 0;
+        self.due = Instant::now();
+        self.at_end = false;
+    }
+
+    /// Remembers the bytes before the new position.
+    pub fn set_tail(&mut self, bytes: &[u8]) {
+        let bytes = &bytes[bytes.len().saturating_sub(TAIL)..];
+        self.tail = (bytes.len(), if bytes.is_empty() { 0 } else { xxh3_64(bytes) });
+    }
+
+    /// Settles entries; their number is the number of spans.
+    pub fn settle(&mut self, spans: &[Span]) {
+        self.ledger.settle(spans);
+        debug_assert!(self.in_flight >= spans.len() as u64, "an entry is settled once");
+        self.in_flight = self.in_flight.saturating_sub(spans.len() as u64);
+    }
+
+    /// What the checkpoint is to say.
+    pub fn cursor(&self) -> Cursor {
+        let resume = self.ledger.to_resume();
+        let check = self.check(resume.offset).unwrap_or_default();
+        Cursor { resume, check, size: self.seen }
+    }
+
+    /// The hash of the bytes before `offset`; of none where they cannot be read.
+    fn check(&self, offset: u64) -> Option<Check> {
+        if !self.feed.replayable || self.is_abandoned {
+            return None;
+        }
+        let start = offset.saturating_sub(Check::MAX as u64);
+        let mut bytes = [0; Check::MAX];
+        let wanted = (offset - start) as usize;
+        let count = read_full(self.content(), start, &mut bytes[..wanted]).ok()?;
+        if count < wanted {
+            return None;
+        }
+        Some(Check::new(offset, &bytes[..wanted]))
+    }
+
+    /// Whether everything was read, handed on and settled, and nothing more will come.
+    pub fn is_done(&self) -> bool {
+        if self.is_abandoned {
+            return self.in_flight == 0;
+        }
+        self.is_read() && self.ledger.is_settled_to(self.pos)
+    }
+
+    /// Whether it is read to its end, settled or not, and nothing more will come.
+    pub fn is_read(&self) -> bool {
+        self.is_abandoned || (self.is_final && self.at_end && self.pos == self.seen)
+    }
+
+    /// Whether its bytes are gone, or not what they were.
+    pub fn is_gone(&self) -> bool {
+        self.is_abandoned || self.feed.marks.overtaken()
+    }
+
+    /// Its content.
+    pub fn content(&self) -> &dyn Content {
+        &*self.feed.content
+    }
+}

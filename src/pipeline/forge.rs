@@ -1,0 +1,201 @@
+//! Entries → items of the open batch: text, level and fields, the time, the sink's encoding.
+//!
+//! **Invariant**: nothing is encoded without an open batch, and a batch is open only with a permit. An event is
+//! made, encoded and gone within one call; no allocation in the usual case.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::flow::{batch, runs};
+use crate::frame::{cut, text};
+use crate::model::batch::Batch;
+use crate::model::body::Body;
+use crate::model::budget::{Budget, Permit};
+use crate::model::event::{Entry, Event, Flaw, Span, TimeSource};
+use crate::model::feed::{ParserName, Reading, Runs};
+use crate::model::origin::Origin;
+use crate::model::sink::Encoder;
+use crate::parse::Parser;
+use crate::parse::pairs::Scratch;
+
+/// What a forge is made of.
+pub struct Tools {
+    /// The sink's half that writes items.
+    pub encoder: Box<dyn Encoder>,
+    /// The parsers of the settings; feeds name theirs by index.
+    pub parsers: Vec<Parser>,
+    /// How batches are cut.
+    pub batch: batch::Settings,
+    /// The pipeline's memory.
+    pub budget: Budget,
+    /// The bytes of one permit.
+    pub permit_bytes: usize,
+    /// The longest text of an event in bytes.
+    pub max_line: usize,
+}
+
+/// Makes items of entries.
+pub struct Forge {
+    tools: Tools,
+    /// The most bytes that one line adds to a body.
+    line_bound: usize,
+    open: Option<Open>,
+    last_id: u64,
+    text: String,
+    pairs: Scratch,
+    /// Lines whose form was not as their file's or parser's, since they were last taken.
+    pub flaws: Flaws,
+}
+
+/// Lines whose form was wrong, by what was the matter.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Flaws {
+    /// Cut, for being too long.
+    pub cut: u64,
+    /// Not CRI in a CRI file.
+    pub not_cri: u64,
+    /// Not Docker's JSON in a Docker file.
+    pub not_docker: u64,
+}
+
+struct Open {
+    body: Body,
+    permit: Permit,
+    since: Instant,
+}
+
+/// What an entry needs to know of its file.
+pub struct Context<'c> {
+    /// Whose line it is.
+    pub origin: &'c Arc<Origin>,
+    /// Which parser.
+    pub parser: ParserName,
+    /// The runs of equal times so far.
+    pub runs: &'c mut Runs,
+    /// When the line was first read: the time of lines that have none.
+    pub reading: Option<Reading>,
+    /// Whether the line was settled before the last restart: it only moves the runs.
+    pub is_settled: bool,
+}
+
+impl Forge {
+    /// With no batch open.
+    pub fn new(tools: Tools) -> Self {
+        let line_bound = tools.encoder.bound(tools.max_line);
+        Self {
+            tools,
+            line_bound,
+            open: None,
+            last_id: 0,
+            text: String::new(),
+            pairs: Scratch::default(),
+            flaws: Flaws::default(),
+        }
+    }
+
+    /// Whether one more event can be taken: a batch is open and not full. Opens one if memory allows.
+    #[inline]
+    pub fn is_ready(&mut self) -> bool {
+        match &self.open {
+            Some(_) => !self.is_full(),
+            None => self.open_batch(),
+        }
+    }
+
+    /// Whether the open batch is to be sealed before the next event.
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| {
+            open.body.bytes.len() >= self.tools.batch.max_bytes || open.body.items.len() >= self.tools.batch.max_items()
+        })
+    }
+
+    fn open_batch(&mut self) -> bool {
+        let Some(permit) = self.tools.budget.try_acquire(self.tools.permit_bytes) else { return false };
+        let body = Body::with_capacity(self.tools.batch.body_capacity(self.line_bound));
+        self.open = Some(Open { body, permit, since: Instant::now() });
+        true
+    }
+
+    /// When the open batch's first event came; `None` where there is no event.
+    pub fn waiting_since(&self) -> Option<Instant> {
+        self.open.as_ref().filter(|open| !open.body.is_empty()).map(|open| open.since)
+    }
+
+    /// Takes the open batch, if it has an event. An open batch without one stays open.
+    pub fn seal(&mut self) -> Option<Batch> {
+        let open = self.open.take_if(|open| !open.body.is_empty())?;
+        self.last_id += 1;
+        Some(Batch { id: self.last_id, body: open.body, permit: open.permit })
+    }
+
+    /// Gives the memory of an open batch without events back.
+    pub fn rest(&mut self) {
+        self.open.take_if(|open| open.body.is_empty());
+    }
+
+    /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans.
+    /// [`Forge::is_ready`] was asked before.
+    #[inline]
+    pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+        let (time, time_source, nudge) = match (entry.time, context.reading) {
+            (Some(time), _) => {
+                let run = &mut context.runs[runs::index(entry.stream)];
+                (time, TimeSource::Runtime, runs::nudge(run, time))
+            }
+            (None, Some(reading)) => {
+                // The place within the range keeps equal lines apart, without a count to remember.
+                let start = spans.first().map_or(0, |span| span.start);
+                let nudge = u32::try_from(start.saturating_sub(reading.start)).unwrap_or(u32::MAX);
+                (reading.time, TimeSource::Reading, nudge)
+            }
+            (None, None) => (Default::default(), TimeSource::Reading, 0),
+        };
+        if context.is_settled {
+            return;
+        }
+        let Some(open) = &mut self.open else {
+            debug_assert!(false, "a batch is open when an event is pushed");
+            return;
+        };
+        if open.body.is_empty() {
+            open.since = Instant::now();
+        }
+        let (body, was_cut) = text::text(entry.body, lost, self.tools.max_line, &mut self.text);
+        let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
+        match flaw {
+            None => {}
+            Some(Flaw::Cut) => self.flaws.cut += 1,
+            Some(Flaw::NotCri) => self.flaws.not_cri += 1,
+            Some(Flaw::NotDocker) => self.flaws.not_docker += 1,
+        }
+        let mut pairs = self.pairs.lend();
+        let parsed = self.tools.parsers[context.parser.0].parse(body, &mut pairs);
+        let event = Event {
+            origin: context.origin,
+            spans,
+            time,
+            time_source,
+            nudge,
+            stream: entry.stream,
+            level: parsed.level,
+            body,
+            message: parsed.message,
+            fields: parsed.fields,
+            flaw,
+        };
+        self.tools.encoder.push(&event, &mut open.body);
+        debug_assert!(
+            open.body.bytes.len() <= self.tools.batch.body_capacity(self.line_bound),
+            "a body stays within its permit"
+        );
+    }
+}
+
+/// A line longer than this is cut before its end is seen: the longest text and the runtime's wrapping around it.
+pub fn longest_line(max_line: usize) -> usize {
+    max_line + (16 << 10)
+}
+
+/// Stands for the bytes of a line that was cut before its end was seen.
+pub const UNCOUNTED: u64 = cut::UNCOUNTED;

@@ -1,0 +1,524 @@
+//! A pipeline: one sink's way through all its origins, on a plain thread of its own.
+//!
+//! ```text
+//! inbox ─▶ feeds ─turn─▶ lines ─▶ entries ─▶ events ─▶ open batch ─seal─▶ outlet ─▶ delivery
+//!   ▲                                                                                  │
+//!   └──────────────── reports: ledger, checkpoint, permit ◀────────────────────────────┘
+//! ```
+//!
+//! **Invariants**
+//! - It reads only while it owns a permit for what it reads: a sink that does not settle leaves no permits, and
+//!   the files hold the log.
+//! - Before a batch leaves, what a replay needs beside the file's bytes is in the checkpoint; before more is read,
+//!   what was settled is.
+//! - It never waits for another pipeline.
+//!
+//! - [`feeds`]: one feed as the pipeline sees it
+//! - [`turn`]: reading: lines, entries, pieces joined
+//! - [`forge`]: entries → items of the open batch
+#![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
+
+pub mod feeds;
+pub mod forge;
+pub mod turn;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tracing::{debug, warn};
+
+use crate::flow::checkpoint::{Book, Record};
+use crate::metrics::PipelineMetrics;
+use crate::model::batch::{Batch, DropReason, Fate, Report, Settled};
+use crate::model::event::Flaw;
+use crate::model::feed::Signal;
+use crate::model::origin::{Origin, OriginId};
+use feeds::FeedState;
+use forge::{Forge, Tools};
+use turn::{End, Reader};
+
+/// A pipeline that had nothing to send for this long sends its next batch as soon as it has read what is there.
+const EAGER_AFTER: Duration = Duration::from_secs(1);
+/// The longest wait: a missed wake-up costs no more.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// A piece or trace is closed once so much of its file lies behind its start.
+pub const MAX_OPEN: u64 = 1 << 20;
+
+/// What reaches a pipeline.
+pub enum Inbox {
+    /// From a source.
+    Source(Signal),
+    /// From the delivery.
+    Report(Report),
+    /// Read no more from files (`drain`: than what is there now), go on with pipes to their end, deliver, end.
+    Stop {
+        /// Whether files are read to their end first.
+        drain: bool,
+    },
+    /// End now; what is in flight is not waited for.
+    Abort,
+    /// The delivery has ended; no more reports will come.
+    DeliveryEnded,
+}
+
+/// What a pipeline is made of.
+pub struct Parts {
+    /// The sink's name; the pipeline's key in checkpoints and metrics.
+    pub name: Arc<str>,
+    /// Its place among the pipelines, as sources count them.
+    pub index: usize,
+    /// What makes items of entries.
+    pub tools: Tools,
+    /// How often active files are read.
+    pub poll_interval: Duration,
+    /// Where cursors are kept.
+    pub book: Arc<dyn Book>,
+    /// What reaches it.
+    pub inbox: Receiver<Inbox>,
+    /// Takes sealed batches; dropped when no more come.
+    pub outlet: Box<dyn Fn(Batch) + Send>,
+    /// What is counted.
+    pub metrics: Arc<PipelineMetrics>,
+}
+
+/// What a pipeline leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Entries handed on and not settled, that will be read again at the next start.
+    pub to_be_read_again: u64,
+    /// Entries handed on and not settled, that cannot be read again.
+    pub lost: u64,
+    /// Bytes that were there and not read.
+    pub unread_bytes: u64,
+}
+
+/// The pipeline's state.
+pub struct Pipeline {
+    name: Arc<str>,
+    index: usize,
+    forge: Forge,
+    reader: Reader,
+    max_age: Duration,
+    poll_interval: Duration,
+    book: Arc<dyn Book>,
+    inbox: Receiver<Inbox>,
+    outlet: Option<Box<dyn Fn(Batch) + Send>>,
+    metrics: Arc<PipelineMetrics>,
+    feeds: BTreeMap<OriginId, FeedState>,
+    /// Batch → origins that have entries of it under retry.
+    retrying: HashMap<u64, Vec<OriginId>>,
+    /// Feeds whose turn it is, in order.
+    next_turn: Option<OriginId>,
+    no_more_feeds: bool,
+    stop: Option<Stop>,
+    /// When a batch last left.
+    last_batch: Option<Instant>,
+    is_over: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stop {
+    drain: bool,
+}
+
+impl Pipeline {
+    /// From its parts; [`Pipeline::run`] is its thread.
+    pub fn new(parts: Parts) -> Self {
+        let max_line = parts.tools.max_line;
+        let max_age = parts.tools.batch.max_age;
+        Self {
+            name: parts.name,
+            index: parts.index,
+            forge: Forge::new(parts.tools),
+            reader: Reader::new(max_line, MAX_OPEN),
+            max_age,
+            poll_interval: parts.poll_interval.min(max_age / 2).max(Duration::from_millis(1)),
+            book: parts.book,
+            inbox: parts.inbox,
+            outlet: Some(parts.outlet),
+            metrics: parts.metrics,
+            feeds: BTreeMap::new(),
+            retrying: HashMap::new(),
+            next_turn: None,
+            no_more_feeds: false,
+            stop: None,
+            last_batch: None,
+            is_over: false,
+        }
+    }
+
+    /// Reads, hands on and settles until there is nothing more to do or it is told to end.
+    pub fn run(mut self) -> Summary {
+        let mut has_more = false;
+        while !self.is_over {
+            let wait = if has_more { Duration::ZERO } else { self.wait() };
+            self.take_messages(wait);
+            has_more = self.pass();
+            self.seal_if_due(has_more);
+            self.count();
+            if self.is_at_end() {
+                self.seal();
+                // The delivery ends when it has settled what it has.
+                self.outlet = None;
+            }
+        }
+        self.count();
+        let summary = self.summary();
+        // Nobody waits for a pipeline that has ended.
+        for state in self.feeds.values() {
+            state.feed.content.release(self.index, u64::MAX);
+            state.feed.marks.set_done(self.index);
+        }
+        summary
+    }
+
+    /// Takes what is in the inbox, waiting for the first at most `wait`.
+    fn take_messages(&mut self, wait: Duration) {
+        let mut message = match self.inbox.recv_timeout(wait) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
+            // Everybody else is gone: there is nothing to wait for.
+            Err(RecvTimeoutError::Disconnected) => {
+                self.is_over = true;
+                None
+            }
+        };
+        while let Some(taken) = message {
+            self.take(taken);
+            message = self.inbox.try_recv().ok();
+        }
+    }
+
+    fn take(&mut self, message: Inbox) {
+        match message {
+            Inbox::Source(Signal::Feed(feed, resume)) => self.add_feed(feed, resume),
+            Inbox::Source(Signal::Wake(id)) => {
+                if let Some(state) = self.feeds.get_mut(&id) {
+                    state.wake();
+                }
+            }
+            Inbox::Source(Signal::Abandoned(id, size)) => self.abandon(id, size),
+            Inbox::Source(Signal::Unreachable(bytes)) => self.metrics.unreachable_bytes.inc_by(bytes),
+            Inbox::Source(Signal::NoMoreFeeds) => self.no_more_feeds = true,
+            Inbox::Report(report) => self.settle(report),
+            Inbox::Stop { drain } => {
+                self.stop = Some(Stop { drain });
+                for state in self.feeds.values_mut() {
+                    state.wake();
+                }
+            }
+            Inbox::Abort | Inbox::DeliveryEnded => self.is_over = true,
+        }
+    }
+
+    fn add_feed(&mut self, feed: crate::model::feed::Feed, resume: Option<crate::model::feed::Resume>) {
+        let id = feed.origin.id;
+        if let Some(known) = self.feeds.get_mut(&id) {
+            // A copy takes the place of a file that was truncated: the same bytes at the same offsets.
+            known.feed = feed;
+            known.is_abandoned = false;
+            known.wake();
+            return;
+        }
+        let mut state = FeedState::new(feed, resume);
+        if let Err(error) = state.find_place() {
+            warn!(path = %state.feed.origin.path.display(), %error, "a file cannot be read at the moment; it is tried again");
+        }
+        self.feeds.insert(id, state);
+    }
+
+    fn abandon(&mut self, id: OriginId, size: u64) {
+        let Some(state) = self.feeds.get_mut(&id) else { return };
+        state.is_abandoned = true;
+        self.metrics.unreachable_bytes.inc_by(size.saturating_sub(state.pos));
+        self.finish_if_done(id);
+    }
+
+    /// Gives every feed that is due its turn. Whether some have more to read at once.
+    fn pass(&mut self) -> bool {
+        if self.outlet.is_none() {
+            return false;
+        }
+        let now = Instant::now();
+        let due = self.due(now);
+        let mut has_more = false;
+        for id in due {
+            if self.forge.is_full() {
+                self.seal();
+            }
+            let Some(state) = self.feeds.get_mut(&id) else { continue };
+            match self.reader.turn(state, &mut self.forge) {
+                End::AtEnd => {
+                    state.rest(self.poll_interval, now);
+                    self.after_turn(id);
+                }
+                End::Share => {
+                    state.at_end = false;
+                    has_more = true;
+                    self.after_turn(id);
+                }
+                End::NoRoom => {
+                    state.at_end = false;
+                    self.after_turn(id);
+                    if self.forge.is_full() {
+                        self.seal();
+                        // The rest of its share; then the others' turn.
+                        self.next_turn = Some(id);
+                        return true;
+                    }
+                    // No memory: a report will bring some.
+                    self.next_turn = Some(id);
+                    return false;
+                }
+                End::Overtaken => {
+                    state.feed.marks.set_overtaken();
+                    debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
+                }
+            }
+        }
+        self.next_turn = None;
+        has_more
+    }
+
+    fn after_turn(&mut self, id: OriginId) {
+        let Some(state) = self.feeds.get(&id) else { return };
+        state.feed.marks.set_read(self.index, state.pos);
+        if !state.feed.replayable {
+            state.feed.content.release(self.index, state.pos);
+        }
+        self.finish_if_done(id);
+    }
+
+    /// The feeds whose turn it is, beginning with the one that was denied room last.
+    fn due(&self, now: Instant) -> Vec<OriginId> {
+        let mut due: Vec<OriginId> = self.readable().filter(|(_, state)| state.due <= now).map(|(id, _)| *id).collect();
+        if let Some(first) = self.next_turn {
+            let at = due.partition_point(|id| *id < first);
+            due.rotate_left(at);
+        }
+        due
+    }
+
+    /// The feeds that may be read, sooner or later: not those that wait for an answer, for an older file of their
+    /// chain, or for nothing any more.
+    fn readable(&self) -> impl Iterator<Item = (&OriginId, &FeedState)> {
+        let mut oldest: HashMap<u64, u64> = HashMap::new();
+        for state in self.feeds.values().filter(|state| !state.at_end && !state.is_gone()) {
+            let order = oldest.entry(state.feed.chain).or_insert(state.feed.order);
+            *order = (*order).min(state.feed.order);
+        }
+        self.feeds.iter().filter(move |(_, state)| {
+            state.retrying == 0
+                && !state.is_gone()
+                && self.may_read(state)
+                && oldest.get(&state.feed.chain).is_none_or(|order| *order >= state.feed.order)
+        })
+    }
+
+    /// Whether a feed is still to be read, as far as stopping goes.
+    fn may_read(&self, state: &FeedState) -> bool {
+        match self.stop {
+            None => true,
+            Some(stop) => !state.feed.replayable || (stop.drain && !state.at_end),
+        }
+    }
+
+    /// Whether nothing more will be read.
+    fn is_at_end(&self) -> bool {
+        if self.outlet.is_none() {
+            return false;
+        }
+        match self.stop {
+            None => self.no_more_feeds && self.feeds.values().all(FeedState::is_read),
+            Some(_) => self.feeds.values().all(|state| state.is_read() || !self.may_read(state)),
+        }
+    }
+
+    fn seal_if_due(&mut self, has_more: bool) {
+        let Some(since) = self.forge.waiting_since() else { return };
+        let is_eager = self.last_batch.is_none_or(|last| last.elapsed() >= EAGER_AFTER);
+        if self.forge.is_full() || since.elapsed() >= self.max_age || (is_eager && !has_more) {
+            self.seal();
+        }
+    }
+
+    fn seal(&mut self) {
+        let Some(batch) = self.forge.seal() else { return };
+        let mut records = Vec::new();
+        for origin in &batch.body.origins {
+            if let Some(state) = self.feeds.get_mut(&origin.id)
+                && std::mem::take(&mut state.new_readings)
+            {
+                records.push(Record::Cursor(Arc::clone(&self.name), origin.id, state.cursor()));
+            }
+        }
+        if !records.is_empty() {
+            self.book.append(records);
+        }
+        self.metrics.batches.inc();
+        self.last_batch = Some(Instant::now());
+        if let Some(outlet) = &self.outlet {
+            outlet(batch);
+        }
+    }
+
+    fn wait(&self) -> Duration {
+        let now = Instant::now();
+        let next_look = self.readable().map(|(_, state)| state.due).min();
+        // Where memory ran out, only a report helps; looking again at the files does not.
+        let next_look = next_look.filter(|_| self.next_turn.is_none() && self.outlet.is_some());
+        let seal = self.forge.waiting_since().map(|since| since + self.max_age);
+        let next = [next_look, seal].into_iter().flatten().min();
+        next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(now)).min(LONGEST_WAIT)
+    }
+
+    fn settle(&mut self, report: Report) {
+        let mut touched: Vec<OriginId> = Vec::new();
+        match report {
+            Report::Delivered(batch) => {
+                self.release_retrying(batch.id);
+                let body = &batch.body;
+                let mut from = 0;
+                let mut items = body.items.iter().peekable();
+                while let Some(item) = items.next() {
+                    // Items come in turns of one origin; its spans lie side by side.
+                    if items.peek().is_some_and(|next| next.origin == item.origin) {
+                        continue;
+                    }
+                    let to = item.spans_end as usize;
+                    let spans = &body.spans[from..to];
+                    from = to;
+                    self.settle_spans(&body.origins[item.origin as usize], spans, &Fate::Delivered);
+                }
+                touched.extend(body.origins.iter().map(|origin| origin.id));
+            }
+            Report::Part { batch, settled, retrying } => {
+                self.release_retrying(batch);
+                self.settle_parts(&settled, &mut touched);
+                let origins: Vec<_> = retrying.iter().map(|origin| origin.id).collect();
+                for id in &origins {
+                    if let Some(state) = self.feeds.get_mut(id) {
+                        state.retrying += 1;
+                    }
+                }
+                self.retrying.insert(batch, origins);
+            }
+            Report::End { batch, settled, permit } => {
+                self.release_retrying(batch);
+                self.settle_parts(&settled, &mut touched);
+                drop(permit);
+            }
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let records = touched.iter().filter_map(|id| {
+            let state = self.feeds.get(id)?;
+            state.feed.replayable.then(|| Record::Cursor(Arc::clone(&self.name), *id, state.cursor()))
+        });
+        let records: Vec<_> = records.collect();
+        if !records.is_empty() {
+            self.book.append(records);
+        }
+        for id in touched {
+            self.finish_if_done(id);
+        }
+        // There may be memory again for the feed that was denied some.
+        if self.forge.is_ready() {
+            self.next_turn = None;
+        }
+    }
+
+    fn settle_parts(&mut self, settled: &[Settled], touched: &mut Vec<OriginId>) {
+        for part in settled {
+            touched.push(part.origin.id);
+            self.settle_spans(&part.origin, &part.spans, &part.fate);
+        }
+    }
+
+    fn settle_spans(&mut self, origin: &Arc<Origin>, spans: &[crate::model::event::Span], fate: &Fate) {
+        let entries = spans.len() as u64;
+        match fate {
+            Fate::Delivered => {
+                self.metrics.lines_delivered.inc_by(entries);
+                self.metrics.bytes_delivered.inc_by(spans.iter().map(|span| span.len()).sum());
+            }
+            Fate::DeadLettered => self.metrics.lines_dead_lettered.inc_by(entries),
+            Fate::Dropped(reason) => self.drop_counter(*reason).inc_by(entries),
+        }
+        if let Some(state) = self.feeds.get_mut(&origin.id) {
+            state.settle(spans);
+        }
+    }
+
+    fn drop_counter(&self, reason: DropReason) -> prometheus::IntCounter {
+        self.metrics.dropped(reason)
+    }
+
+    fn release_retrying(&mut self, batch: u64) {
+        for id in self.retrying.remove(&batch).unwrap_or_default() {
+            if let Some(state) = self.feeds.get_mut(&id) {
+                state.retrying = state.retrying.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Ends a feed that is read and settled to its end, when nothing more will come.
+    fn finish_if_done(&mut self, id: OriginId) {
+        let Some(state) = self.feeds.get(&id).filter(|state| state.is_done()) else { return };
+        if state.feed.replayable && !state.is_abandoned {
+            self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
+        }
+        state.feed.content.release(self.index, u64::MAX);
+        state.feed.marks.set_done(self.index);
+        self.feeds.remove(&id);
+    }
+
+    fn count(&mut self) {
+        self.metrics.lines_read.inc_by(std::mem::take(&mut self.reader.entries));
+        self.metrics.bytes_read.inc_by(std::mem::take(&mut self.reader.bytes));
+        let flaws = std::mem::take(&mut self.forge.flaws);
+        for (flaw, count) in
+            [(Flaw::Cut, flaws.cut), (Flaw::NotCri, flaws.not_cri), (Flaw::NotDocker, flaws.not_docker)]
+        {
+            if count > 0 {
+                self.metrics.malformed(flaw).inc_by(count);
+            }
+        }
+        let in_flight: u64 = self.feeds.values().map(|state| state.in_flight).sum();
+        self.metrics.lines_in_flight.set(in_flight as i64);
+    }
+
+    fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for state in self.feeds.values() {
+            if state.feed.replayable {
+                summary.to_be_read_again += state.in_flight;
+                if !state.is_read() && self.stop.is_none() {
+                    summary.unread_bytes += unread(state);
+                }
+            } else {
+                summary.lost += state.in_flight;
+                summary.unread_bytes += unread(state);
+            }
+        }
+        summary
+    }
+}
+
+/// Bytes of a feed that are there and were not read; what cannot be read now is not there.
+fn unread(state: &FeedState) -> u64 {
+    let mut buffer = vec![0; 64 << 10];
+    let mut at = state.pos;
+    while let Ok(count) = state.content().read_at(at, &mut buffer) {
+        if count == 0 {
+            break;
+        }
+        at += count as u64;
+    }
+    at - state.pos
+}
+
+#[cfg(test)]
+mod tests;

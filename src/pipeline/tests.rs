@@ -1,0 +1,406 @@
+//! Any cutting of the input into reads, batches, answers and restarts gives the same events.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::flow::batch;
+use crate::flow::checkpoint::{OriginRecord, State};
+use crate::metrics::Metrics;
+use crate::model::body::{Body, Group};
+use crate::model::budget::Budget;
+use crate::model::event::{Event, Span, TimeSource};
+use crate::model::feed::{Content, Feed, Marks, ParserName};
+use crate::model::origin::Format;
+use crate::model::sink::Encoder;
+use crate::parse::Parser;
+
+/// A file of which only so much is there yet, and which reads give in pieces of any size.
+struct Growing {
+    bytes: Vec<u8>,
+    /// Bytes that are there, and the most that one read gives.
+    there: Mutex<(usize, usize)>,
+}
+
+impl Content for Growing {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let (there, most) = *self.there.lock().expect("not poisoned");
+        let from = (offset as usize).min(there);
+        let count = into.len().min(there - from).min(most);
+        into[..count].copy_from_slice(&self.bytes[from..from + count]);
+        Ok(count)
+    }
+}
+
+/// Writes an event as text, with everything that a replay must give again.
+struct Plain;
+
+impl Encoder for Plain {
+    fn push(&mut self, event: &Event<'_>, body: &mut Body) {
+        if body.groups.is_empty() {
+            body.groups.push(Group { route: None, head: "".into() });
+        }
+        let read = if event.time_source == TimeSource::Reading { "read " } else { "" };
+        let time = event.time.to_rfc3339();
+        let line = format!("{read}{time}+{} {:?} {:?} {:?}\n", event.nudge, event.stream, event.flaw, event.body);
+        body.bytes.extend_from_slice(line.as_bytes());
+        body.close_item(event.origin, event.spans, 0);
+    }
+
+    fn bound(&self, line: usize) -> usize {
+        // `Debug` writes up to ten bytes for one.
+        line * 10 + 200
+    }
+}
+
+#[derive(Default)]
+struct Memory(Mutex<State>);
+
+impl Book for Memory {
+    fn look(&self, look: &mut dyn FnMut(&State)) {
+        look(&self.0.lock().expect("not poisoned"));
+    }
+
+    fn append(&self, records: Vec<Record>) {
+        let mut state = self.0.lock().expect("not poisoned");
+        for record in records {
+            state.apply(record);
+        }
+    }
+}
+
+/// A pipeline and the store behind it.
+struct World {
+    content: Arc<Growing>,
+    origin: Arc<Origin>,
+    book: Arc<Memory>,
+    pipeline: Pipeline,
+    sent: Arc<Mutex<Vec<Batch>>>,
+    _inbox: Sender<Inbox>,
+    ended: bool,
+    /// What the store got: spans → text, and how often.
+    stored: BTreeMap<Vec<Span>, (String, u32)>,
+    /// How many entries were in flight at crashes, and so may be stored twice.
+    excused: u64,
+}
+
+const MAX_LINE: usize = 300;
+
+impl World {
+    fn new(bytes: &[u8], format: Format) -> Self {
+        let origin = Arc::new(Origin {
+            id: OriginId(7),
+            source: "s".into(),
+            path: "/f".into(),
+            format,
+            workload: None,
+            host: "h".into(),
+        });
+        let content = Arc::new(Growing { bytes: bytes.to_vec(), there: Mutex::new((0, usize::MAX)) });
+        let book = Arc::new(Memory::default());
+        book.append(vec![Record::Origin(OriginRecord {
+            id: origin.id,
+            source: "s".into(),
+            path: "/f".into(),
+            format,
+            head_len: 1,
+            head_hash: 1,
+            count: 0,
+            inode: (0, 0),
+            order: 0,
+        })]);
+        let (pipeline, sent, inbox) = start(&book);
+        let mut world = Self {
+            content,
+            origin,
+            book,
+            pipeline,
+            sent,
+            _inbox: inbox,
+            ended: false,
+            stored: BTreeMap::new(),
+            excused: 0,
+        };
+        world.feed();
+        world
+    }
+
+    fn feed(&mut self) {
+        let marks = Arc::new(Marks::new(1));
+        if self.ended {
+            marks.set_ended();
+        }
+        let feed = Feed {
+            origin: Arc::clone(&self.origin),
+            content: Arc::clone(&self.content) as _,
+            marks,
+            replayable: true,
+            chain: 0,
+            order: 0,
+            parser: ParserName(0),
+        };
+        let mut resume = None;
+        self.book.look(&mut |state| {
+            resume = state.cursors.get(&(self.origin.id, "p".into())).map(|cursor| cursor.resume.clone());
+        });
+        self.pipeline.take(Inbox::Source(Signal::Feed(feed, resume)));
+    }
+
+    fn pass(&mut self) {
+        for state in self.pipeline.feeds.values_mut() {
+            state.due = Instant::now();
+        }
+        self.pipeline.pass();
+    }
+
+    fn store(&mut self, batch: &Batch) {
+        for index in 0..batch.body.items.len() {
+            let spans = batch.body.item_spans(index).to_vec();
+            let text = String::from_utf8(batch.body.item(index).to_vec()).expect("text");
+            let known = self.stored.entry(spans).or_insert((text.clone(), 0));
+            assert_eq!(known.0, text, "a replay makes the same event");
+            known.1 += 1;
+        }
+    }
+
+    /// The store answers for one of the batches in flight.
+    fn answer(&mut self, which: usize, partly: bool) {
+        let mut sent = self.sent.lock().expect("not poisoned");
+        if sent.is_empty() {
+            return;
+        }
+        let at = which % sent.len();
+        let batch = sent.remove(at);
+        drop(sent);
+        self.store(&batch);
+        if !partly {
+            self.pipeline.take(Inbox::Report(Report::Delivered(batch)));
+            return;
+        }
+        // The same by halves: the odd items first.
+        let settled = |odd: usize| -> Vec<Settled> {
+            (0..batch.body.items.len())
+                .filter(|index| index % 2 == odd)
+                .map(|index| Settled {
+                    origin: Arc::clone(&self.origin),
+                    spans: batch.body.item_spans(index).to_vec(),
+                    fate: Fate::Delivered,
+                })
+                .collect()
+        };
+        let retrying = vec![Arc::clone(&self.origin)];
+        self.pipeline.take(Inbox::Report(Report::Part { batch: batch.id, settled: settled(1), retrying }));
+        assert_eq!(self.pipeline.feeds.values().map(|state| state.retrying).sum::<u32>(), 1);
+        let settled = settled(0);
+        self.pipeline.take(Inbox::Report(Report::End { batch: batch.id, settled, permit: batch.permit }));
+    }
+
+    /// The process dies; batches in flight may or may not have arrived.
+    fn crash(&mut self, arrived: bool) {
+        let sent = std::mem::take(&mut *self.sent.lock().expect("not poisoned"));
+        for batch in &sent {
+            if arrived {
+                self.excused += batch.body.items.len() as u64;
+                self.store(batch);
+            }
+        }
+        (self.pipeline, self.sent, self._inbox) = start(&self.book);
+        self.feed();
+    }
+
+    /// Everything is there, nothing more comes; to the end.
+    fn finish(mut self) -> BTreeMap<Vec<Span>, String> {
+        let length = self.content.bytes.len();
+        *self.content.there.lock().expect("not poisoned") = (length, usize::MAX);
+        self.ended = true;
+        for state in self.pipeline.feeds.values() {
+            state.feed.marks.set_ended();
+        }
+        for _ in 0..10_000 {
+            self.pass();
+            self.pipeline.seal();
+            self.answer(0, false);
+            if self.pipeline.feeds.is_empty() {
+                break;
+            }
+        }
+        if let Some(state) = self.pipeline.feeds.values().next() {
+            panic!(
+                "the feed comes to its end: pos {} seen {} of {length}, at end {}, final {}, retrying {}, in flight {}, {:?}",
+                state.pos, state.seen, state.at_end, state.is_final, state.retrying, state.in_flight, state.ledger
+            );
+        }
+        let watermark = self.book.0.lock().expect("not poisoned").cursors[&(self.origin.id, "p".into())].resume.offset;
+        assert_eq!(watermark, length as u64, "everything is settled");
+        let repeats: u64 = self.stored.values().map(|(_, count)| u64::from(count - 1)).sum();
+        assert!(repeats <= self.excused, "{repeats} repeats, {} were in flight", self.excused);
+        // The time of a first reading is the clock's: another course of events has another.
+        let without_clock = |text: String| match text.strip_prefix("read ").and_then(|rest| rest.split_once(' ')) {
+            Some((_, rest)) => rest.to_owned(),
+            None => text,
+        };
+        self.stored.into_iter().map(|(spans, (text, _))| (spans, without_clock(text))).collect()
+    }
+}
+
+fn start(book: &Arc<Memory>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
+    let (sender, inbox) = channel();
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let outlet = Arc::clone(&sent);
+    let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
+    let permit_bytes = batch.permit_bytes(Plain.bound(MAX_LINE), 0);
+    let tools = Tools {
+        encoder: Box::new(Plain),
+        parsers: vec![Parser::Plain],
+        batch,
+        budget: Budget::new(3 * permit_bytes),
+        permit_bytes,
+        max_line: MAX_LINE,
+    };
+    let pipeline = Pipeline::new(Parts {
+        name: "p".into(),
+        index: 0,
+        tools,
+        poll_interval: Duration::ZERO,
+        book: Arc::clone(book) as _,
+        inbox,
+        outlet: Box::new(move |batch| outlet.lock().expect("not poisoned").push(batch)),
+        metrics: Metrics::new().pipeline("p"),
+    });
+    (pipeline, sent, sender)
+}
+
+fn straight(bytes: &[u8], format: Format) -> BTreeMap<Vec<Span>, String> {
+    World::new(bytes, format).finish()
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Grow(usize),
+    ReadsOf(usize),
+    Pass,
+    Seal,
+    Answer(usize, bool),
+    Crash(bool),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0_usize..400).prop_map(Step::Grow),
+        1 => (1_usize..100).prop_map(Step::ReadsOf),
+        6 => Just(Step::Pass),
+        3 => Just(Step::Seal),
+        4 => (any::<usize>(), any::<bool>()).prop_map(|(which, partly)| Step::Answer(which, partly)),
+        1 => any::<bool>().prop_map(Step::Crash),
+    ];
+    proptest::collection::vec(step, 1..120)
+}
+
+fn check(bytes: &[u8], format: Format, steps: &[Step]) {
+    let mut world = World::new(bytes, format);
+    for step in steps {
+        match *step {
+            Step::Grow(by) => {
+                let mut there = world.content.there.lock().expect("not poisoned");
+                there.0 = (there.0 + by).min(bytes.len());
+            }
+            Step::ReadsOf(most) => world.content.there.lock().expect("not poisoned").1 = most,
+            Step::Pass => world.pass(),
+            Step::Seal => world.pipeline.seal(),
+            Step::Answer(which, partly) => world.answer(which, partly),
+            Step::Crash(arrived) => world.crash(arrived),
+        }
+    }
+    let (got, expected) = (world.finish(), straight(bytes, format));
+    let first = got.iter().zip(&expected).find(|(got, expected)| got != expected);
+    assert!(got == expected, "{} events, not {}; the first other: {first:?}", got.len(), expected.len());
+}
+
+/// Lines as two interleaved streams write them: whole, in pieces, wrong, too long, with equal times.
+fn cri() -> impl Strategy<Value = Vec<u8>> {
+    let line = (0_u8..20, any::<bool>(), 0_usize..40, 0_u32..4);
+    (proptest::collection::vec(line, 1..60), any::<bool>()).prop_map(|(lines, is_cut)| {
+        let mut bytes = Vec::new();
+        let mut second = 0;
+        for (kind, is_err, length, later) in lines {
+            second += later;
+            let stream = if is_err { "stderr" } else { "stdout" };
+            let tag = if kind < 7 { "P" } else { "F" };
+            let text = "x".repeat(length);
+            let line = match kind {
+                19 => format!("not cri {text}\n"),
+                18 => format!("{}\n", "y".repeat(MAX_LINE + (16 << 10) + 50 * length)),
+                17 => "\n".to_owned(),
+                _ => format!("2026-11-23T08:50:{:02}.5Z {stream} {tag} {text}\n", second % 60),
+            };
+            bytes.extend_from_slice(line.as_bytes());
+        }
+        if is_cut {
+            bytes.pop();
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_course_of_events_gives_the_same_events(bytes in cri(), steps in steps()) {
+        check(&bytes, Format::Cri, &steps);
+    }
+
+    #[test]
+    fn lines_without_a_time_keep_theirs(lines in proptest::collection::vec("[a-c\\r]{0,60}", 1..60), steps in steps()) {
+        check(lines.join("\n").as_bytes(), Format::Plain, &steps);
+    }
+}
+
+/// Found by the property above: a turn that found no room forgot what of each stream was handed on behind its
+/// start, and handed it on again.
+#[test]
+fn a_turn_without_room_forgets_nothing() {
+    let line = |stream: &str, tag: &str| format!("2026-11-23T08:50:00.5Z {stream} {tag} x\n");
+    let first = [line("stderr", "P"), line("stdout", "F")].concat();
+    let bytes = [first.clone(), line("stdout", "F")].concat();
+    let at_once = [Step::Grow(first.len()), Step::Pass, Step::Seal];
+    // One batch of several in flight for each of the permits, then a turn without one.
+    let mut steps = at_once.to_vec();
+    for _ in 0..3 {
+        steps.extend([Step::Grow(line("stdout", "F").len()), Step::Pass, Step::Seal]);
+    }
+    let bytes = [bytes, line("stdout", "F").repeat(4), line("stderr", "F")].concat();
+    check(bytes.as_bytes(), Format::Cri, &steps);
+}
+
+#[test]
+fn a_line_too_long_is_cut_once_and_the_next_is_whole() {
+    let mut bytes = vec![b'a'; 200_000];
+    bytes.extend_from_slice(b"\nnext\n");
+    let stored = straight(&bytes, Format::Plain);
+    let texts: Vec<&String> = stored.values().collect();
+    assert_eq!(stored.len(), 2, "{texts:?}");
+    assert!(texts[0].contains("Some(Cut)") && texts[0].contains("…[cut by tailwater]"), "{texts:?}");
+    assert!(texts[1].contains("\"next\""), "{texts:?}");
+}
+
+#[test]
+fn a_sink_that_never_answers_stops_the_reading_at_its_share() {
+    let bytes = "2026-11-23T08:50:48Z stdout F hello\n".repeat(20_000);
+    let mut world = World::new(bytes.as_bytes(), Format::Cri);
+    world.content.there.lock().expect("not poisoned").0 = bytes.len();
+    for _ in 0..100 {
+        world.pass();
+        world.pipeline.seal();
+    }
+    assert_eq!(world.sent.lock().expect("not poisoned").len(), 3);
+    world.answer(1, false);
+    world.pass();
+    world.pipeline.seal();
+    assert_eq!(world.sent.lock().expect("not poisoned").len(), 3);
+}

@@ -1,0 +1,389 @@
+//! A feed's turn: its bytes are read, cut into lines, unwrapped, joined, and handed to the forge.
+//!
+//! ```text
+//!          pos                 base+filled
+//! content ──┼── lines ────┼ rest ┼──▶            rest: a line without an end yet, read again next time
+//! buffer    [ ............ | ... ]
+//! ```
+//!
+//! **Invariant**: when a turn ends, for whatever reason, everything before `pos` was handed on; what was handed on
+//! behind it is remembered per stream. Nothing of the file stays in memory.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use tracing::warn;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::feeds::FeedState;
+use super::forge::{Context, Forge, UNCOUNTED, longest_line};
+use crate::frame::Framer;
+use crate::frame::join::{Joined, Joiner, Step};
+use crate::frame::lines::Lines;
+use crate::model::event::{Entry, Span};
+use crate::model::feed::{Reading, read_full};
+use crate::model::origin::Format;
+use crate::model::time::Time;
+
+/// How much is read at once: well within the cache.
+const CHUNK: usize = 128 << 10;
+/// A feed's turn ends after this many bytes, so that one that shouts does not starve one that whispers.
+const QUANTUM: u64 = 512 << 10;
+/// An open piece whose file did not grow for this long is taken for a line that its container never finished.
+const DANGLING_AFTER: Duration = Duration::from_secs(30);
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Nothing more is there at the moment.
+    AtEnd,
+    /// The feed has had its share; there is more.
+    Share,
+    /// The batch is full, or no memory is free for one: to be sealed, or waited for.
+    NoRoom,
+    /// The content is not what it was.
+    Overtaken,
+}
+
+/// What turns need: buffers that belong to the worker.
+pub struct Reader {
+    buffer: Vec<u8>,
+    framers: [Framer; 3],
+    joiner: Joiner,
+    longest: usize,
+    /// Bytes read for the first time since they were last taken.
+    pub bytes: u64,
+    /// Entries handed on since they were last taken.
+    pub entries: u64,
+}
+
+impl Reader {
+    /// For lines of at most `max_line` bytes and pieces that stay open for at most `max_open` bytes of their file.
+    pub fn new(max_line: usize, max_open: u64) -> Self {
+        let longest = longest_line(max_line);
+        Self {
+            buffer: vec![0; longest + CHUNK],
+            framers: [Format::Cri, Format::Docker, Format::Plain].map(Framer::new),
+            joiner: Joiner::new(max_line, max_open),
+            longest,
+            bytes: 0,
+            entries: 0,
+        }
+    }
+
+    /// Gives `state` its turn.
+    pub fn turn(&mut self, state: &mut FeedState, forge: &mut Forge) -> End {
+        // Asked before reading: if nothing more will come, what is found then is all.
+        let ended = state.feed.marks.ended();
+        match is_unchanged(state) {
+            Look::News => {}
+            Look::Same if (ended && state.pos < state.seen) || self.is_dangling(state) => {}
+            Look::Same => {
+                state.is_final = ended;
+                return End::AtEnd;
+            }
+            Look::Overtaken => return End::Overtaken,
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut turn = Turn { reader: self, state, forge, buffer, filled: 0, base: 0 };
+        let end = turn.run(ended);
+        let buffer = std::mem::take(&mut turn.buffer);
+        self.buffer = buffer;
+        state.is_final = ended && end == End::AtEnd && !state.is_failing;
+        end
+    }
+
+    fn is_dangling(&self, state: &FeedState) -> bool {
+        state.has_open && state.news.elapsed() >= DANGLING_AFTER
+    }
+}
+
+enum Look {
+    News,
+    Same,
+    Overtaken,
+}
+
+/// A look at the bytes around the end of what was read: cheap, and enough to see growth and most truncations.
+fn is_unchanged(state: &FeedState) -> Look {
+    if !state.feed.replayable || state.seen == 0 {
+        return Look::News;
+    }
+    let mut around = [0; 2];
+    match read_full(state.content(), state.seen - 1, &mut around) {
+        Ok(0) => Look::Overtaken,
+        // Behind the last byte that was read there is nothing new; before it there may be, if it was never read.
+        Ok(1) if state.at_end => Look::Same,
+        Ok(_) => Look::News,
+        Err(_) => Look::News,
+    }
+}
+
+struct Turn<'t> {
+    reader: &'t mut Reader,
+    state: &'t mut FeedState,
+    forge: &'t mut Forge,
+    buffer: Vec<u8>,
+    /// Bytes in the buffer.
+    filled: usize,
+    /// The offset of the buffer's first byte.
+    base: u64,
+}
+
+impl Turn<'_> {
+    fn run(&mut self, ended: bool) -> End {
+        self.base = self.state.pos;
+        self.filled = 0;
+        self.reader.joiner.begin(self.state.joined);
+        if !self.tail_matches() {
+            return End::Overtaken;
+        }
+        let quantum_end = self.base + QUANTUM;
+        let end = loop {
+            match self.fill() {
+                Ok(0) => break self.finish(ended),
+                Ok(_) => self.state.is_failing = false,
+                Err(error) => {
+                    if !std::mem::replace(&mut self.state.is_failing, true) {
+                        warn!(
+                            path = %self.state.feed.origin.path.display(),
+                            %error,
+                            "a file cannot be read at the moment; it is tried again, nothing is lost while it exists"
+                        );
+                    }
+                    break End::AtEnd;
+                }
+            }
+            if !self.lines() {
+                break End::NoRoom;
+            }
+            let is_open = self.reader.joiner.open_start().is_some();
+            if self.base >= quantum_end && !is_open {
+                break End::Share;
+            }
+        };
+        self.leave();
+        end
+    }
+
+    /// Whether the bytes before the position are still the ones that were read.
+    fn tail_matches(&mut self) -> bool {
+        let (length, hash) = self.state.tail;
+        if length == 0 {
+            return true;
+        }
+        let mut tail = [0; super::feeds::TAIL];
+        let from = self.base - length as u64;
+        match read_full(self.state.content(), from, &mut tail[..length]) {
+            Ok(count) => count == length && xxh3_64(&tail[..length]) == hash,
+            // Not to be read at the moment is not to be another file.
+            Err(_) => true,
+        }
+    }
+
+    /// Reads on behind what is in the buffer; how much came.
+    fn fill(&mut self) -> std::io::Result<usize> {
+        let to = (self.filled + CHUNK).min(self.buffer.len());
+        let offset = self.base + self.filled as u64;
+        let count = self.state.content().read_at(offset, &mut self.buffer[self.filled..to])?;
+        self.filled += count;
+        let seen = offset + count as u64;
+        if seen > self.state.seen {
+            self.reader.bytes += seen - self.state.seen;
+            self.state.seen = seen;
+            self.state.news = Instant::now();
+            self.state.idle = 0;
+        }
+        Ok(count)
+    }
+
+    /// Handles the finished lines in the buffer and moves the rest to its front; false where there was no room.
+    fn lines(&mut self) -> bool {
+        loop {
+            if self.state.in_cut {
+                if !self.close_overdue(self.base + self.filled as u64) {
+                    return false;
+                }
+                if !self.skip_cut() {
+                    return true;
+                }
+            }
+            if !self.whole_lines() {
+                return false;
+            }
+            // A line that long is left, whether its end is here or not.
+            if self.filled <= self.reader.longest {
+                return true;
+            }
+            if !self.cut_line() {
+                return false;
+            }
+        }
+    }
+
+    fn whole_lines(&mut self) -> bool {
+        let buffer = std::mem::take(&mut self.buffer);
+        let mut used = 0;
+        let mut has_room = true;
+        for (line, span) in Lines::new(&buffer[..self.filled], self.base) {
+            if line.len() > self.reader.longest {
+                // Cut like one whose end is not here yet: what it becomes must not depend on that.
+                break;
+            }
+            if !self.handle(line, span, 0) {
+                has_room = false;
+                break;
+            }
+            used = (span.end - self.base) as usize;
+        }
+        self.buffer = buffer;
+        self.advance(used);
+        has_room
+    }
+
+    /// Hands on the beginning of a line whose end is too far away.
+    fn cut_line(&mut self) -> bool {
+        let length = self.reader.longest;
+        let span = Span { start: self.base, end: self.base + length as u64 };
+        let buffer = std::mem::take(&mut self.buffer);
+        let has_room = self.handle(&buffer[..length], span, UNCOUNTED);
+        self.buffer = buffer;
+        if has_room {
+            self.advance(length);
+            self.state.in_cut = true;
+        }
+        has_room
+    }
+
+    /// Passes over the rest of a line that was cut; whether its end was found.
+    fn skip_cut(&mut self) -> bool {
+        let end = memchr::memchr(b'\n', &self.buffer[..self.filled]);
+        let skipped = end.map_or(self.filled, |at| at + 1);
+        let span = Span { start: self.base, end: self.base + skipped as u64 };
+        // It is no entry: nobody will answer for it, so it is settled here.
+        self.state.ledger.settle(&[span]);
+        self.advance(skipped);
+        self.state.in_cut = end.is_none();
+        end.is_some()
+    }
+
+    fn advance(&mut self, used: usize) {
+        if used == 0 {
+            return;
+        }
+        self.state.set_tail(&self.buffer[..used]);
+        self.buffer.copy_within(used..self.filled, 0);
+        self.filled -= used;
+        self.base += used as u64;
+    }
+
+    /// Nothing more is there. If nothing more will come, what is open is closed.
+    fn finish(&mut self, ended: bool) -> End {
+        let is_dangling = self.reader.is_dangling(self.state);
+        if ended && self.filled > 0 && !self.state.in_cut {
+            let span = Span { start: self.base, end: self.base + self.filled as u64 };
+            let buffer = std::mem::take(&mut self.buffer);
+            let has_room = self.handle(&buffer[..self.filled], span, 0);
+            self.buffer = buffer;
+            if !has_room {
+                return End::NoRoom;
+            }
+            self.advance(self.filled);
+        }
+        if ended || is_dangling {
+            while self.reader.joiner.open_start().is_some() {
+                if !self.forge.is_ready() {
+                    return End::NoRoom;
+                }
+                let Some(joined) = self.reader.joiner.flush() else { break };
+                hand_on(self.state, self.forge, &mut self.reader.entries, &joined);
+            }
+        }
+        End::AtEnd
+    }
+
+    /// Notes where the next turn begins.
+    fn leave(&mut self) {
+        self.state.joined = self.reader.joiner.state();
+        let open = self.reader.joiner.open_start();
+        self.state.has_open = open.is_some();
+        self.state.pos = open.unwrap_or(self.base);
+        if open.is_some() {
+            // The bytes before an open piece are not at hand; the look at the end of the file must do.
+            self.state.tail = (0, 0);
+            // A line that was cut behind it will be met again from its beginning.
+            self.state.in_cut = false;
+        }
+        if self.state.joined.done_until.iter().all(|done| *done <= self.state.pos) {
+            self.state.ledger.note_point(self.state.pos, self.state.runs);
+        }
+    }
+
+    fn close_overdue(&mut self, end: u64) -> bool {
+        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.entries, end)
+    }
+
+    /// Handles one line; false where there was no room for what it makes, and then nothing was taken of it.
+    fn handle(&mut self, line: &[u8], span: Span, lost: u64) -> bool {
+        let framer = &mut self.reader.framers[match self.state.feed.origin.format {
+            Format::Cri => 0,
+            Format::Docker => 1,
+            Format::Plain => 2,
+        }];
+        let entry = framer.entry(line);
+        if entry.time.is_none() {
+            note_reading(self.state, span, self.base + self.filled as u64);
+        }
+        let joiner = &mut self.reader.joiner;
+        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.entries, span.end) {
+            return false;
+        }
+        match joiner.push(&entry, span, lost) {
+            Step::Whole => push(self.state, self.forge, &mut self.reader.entries, &entry, lost, &[span]),
+            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.entries, &joined),
+            Step::Held | Step::Skipped => {}
+        }
+        true
+    }
+}
+
+/// Notes the time of reading for lines without a time of their own; `covered` is the end of what was read.
+#[cold]
+fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
+    if span.start < state.ledger.readings_end() {
+        return;
+    }
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let time = Time { secs: since.as_secs() as i64, nanos: since.subsec_nanos() };
+    state.ledger.note_reading(Reading { start: span.start, end: covered.max(span.end), time });
+    state.new_readings = true;
+}
+
+/// Closes pieces that must not stay open when the file is read to `end`; false where there was no room for them, or
+/// is none for what follows.
+fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, entries: &mut u64, end: u64) -> bool {
+    loop {
+        if !forge.is_ready() {
+            return false;
+        }
+        let Some(joined) = joiner.overdue(end) else { return true };
+        hand_on(state, forge, entries, &joined);
+    }
+}
+
+fn hand_on(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, joined: &Joined<'_>) {
+    push(state, forge, entries, &joined.entry, joined.lost, joined.spans);
+}
+
+#[inline]
+fn push(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+    let start = spans.first().map_or(0, |span| span.start);
+    let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
+    let reading = if entry.time.is_none() { state.ledger.reading_at(start) } else { None };
+    if !is_settled {
+        *entries += spans.len() as u64;
+        state.in_flight += spans.len() as u64;
+    }
+    let context =
+        Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };
+    forge.push(context, entry, lost, spans);
+}

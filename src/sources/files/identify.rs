@@ -1,0 +1,125 @@
+//! Whose content a file holds.
+//!
+//! A file seen for the first time is held against the origins known: same logical path, same first line, and for
+//! every pipeline's cursor the same bytes before it. **Invariant**: an origin is given to one file at a time; a file
+//! that fits none becomes a new origin, with a count where path and first line were there before.
+
+use std::io;
+use std::path::Path;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::flow::checkpoint::{Check, OriginRecord, State};
+use crate::model::feed::{Content, read_full};
+use crate::model::origin::{HEAD_MAX, OriginId};
+
+/// The first line of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// Its bytes that take part in the identity.
+    pub len: u16,
+    /// Their hash.
+    pub hash: u64,
+}
+
+/// What the start of a file says.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Start {
+    /// No byte yet.
+    Empty,
+    /// The first line has no end yet.
+    Unfinished,
+    /// The first line, and the bytes that were read for it.
+    Head(Head, Vec<u8>),
+}
+
+/// Reads the first line. With `all`, an unfinished one is taken as it stands: nothing more will come.
+pub fn read_start(content: &dyn Content, all: bool) -> io::Result<Start> {
+    let mut bytes = vec![0; HEAD_MAX];
+    let length = read_full(content, 0, &mut bytes)?;
+    bytes.truncate(length);
+    let len = match memchr::memchr(b'\n', &bytes) {
+        Some(at) => at + 1,
+        None if length == HEAD_MAX || (all && length > 0) => length,
+        None if length == 0 => return Ok(Start::Empty),
+        None => return Ok(Start::Unfinished),
+    };
+    let head = Head { len: len as u16, hash: xxh3_64(&bytes[..len]) };
+    Ok(Start::Head(head, bytes))
+}
+
+/// The origins that a file could be, the newest first.
+pub fn candidates<'s>(state: &'s State, logical: &Path, head: Head) -> Vec<&'s OriginRecord> {
+    let mut found: Vec<&OriginRecord> = state
+        .origins
+        .values()
+        .filter(|origin| origin.head_hash == head.hash && origin.head_len == head.len && origin.path == logical)
+        .collect();
+    found.sort_by_key(|origin| std::cmp::Reverse(origin.count));
+    found
+}
+
+/// Whether `content` holds what every pipeline has read of `id`.
+pub fn fits(state: &State, id: OriginId, content: &dyn Content) -> io::Result<bool> {
+    for ((of, _), cursor) in state.cursors.range((id, "".into())..) {
+        if *of != id {
+            break;
+        }
+        if !check_matches(&cursor.check, content)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the bytes before a check's offset are the ones that were hashed.
+pub fn check_matches(check: &Check, content: &dyn Content) -> io::Result<bool> {
+    let mut bytes = vec![0; usize::from(check.len)];
+    let length = read_full(content, check.start(), &mut bytes)?;
+    bytes.truncate(length);
+    Ok(check.matches(&bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Bytes(Vec<u8>);
+
+    impl Content for Bytes {
+        fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+            let from = (offset as usize).min(self.0.len());
+            // One byte at a time: nobody may rely on a full read.
+            let count = into.len().min(self.0.len() - from).min(1);
+            into[..count].copy_from_slice(&self.0[from..from + count]);
+            Ok(count)
+        }
+    }
+
+    fn start(bytes: &[u8], all: bool) -> Option<u16> {
+        match read_start(&Bytes(bytes.to_vec()), all).expect("readable") {
+            Start::Head(head, _) => Some(head.len),
+            Start::Empty | Start::Unfinished => None,
+        }
+    }
+
+    #[test]
+    fn the_head_is_the_first_line_to_its_end_or_1024_bytes() {
+        assert_eq!(start(b"", true), None);
+        assert_eq!(start(b"abc", false), None);
+        assert_eq!(start(b"abc", true), Some(3));
+        assert_eq!(start(b"abc\ndef", false), Some(4));
+        assert_eq!(start(&[b'x'; 1024], false), Some(1024));
+        assert_eq!(start(&[b'x'; 5000], false), Some(1024));
+    }
+
+    #[test]
+    fn a_check_needs_the_same_bytes_at_the_same_place() {
+        let bytes = b"0123456789".to_vec();
+        let check = Check::new(8, &bytes[4..8]);
+        assert!(check_matches(&check, &Bytes(bytes.clone())).expect("readable"));
+        assert!(!check_matches(&check, &Bytes(bytes[..7].to_vec())).expect("readable"));
+        assert!(!check_matches(&check, &Bytes(b"x0123456789".to_vec())).expect("readable"));
+        assert!(check_matches(&Check::default(), &Bytes(Vec::new())).expect("readable"));
+    }
+}

@@ -1,0 +1,125 @@
+//! One file that is followed, and when it is at its end.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::find::{Found, Stat};
+use crate::model::feed::{Content, Marks};
+use crate::model::origin::{Origin, OriginId};
+
+/// A deleted file whose size has not changed for this long is at its end.
+const QUIET_DELETED: Duration = Duration::from_secs(2);
+/// A file that has a successor is at its end once its size has not changed for this long: longer than the gap between
+/// a rotation's rename and the writer's reopening.
+const QUIET_SUCCEEDED: Duration = Duration::from_secs(1);
+
+/// The content of an open file. The descriptor keeps the inode, so what was read can be read again whatever
+/// happens to its names.
+pub struct FileContent(File);
+
+impl FileContent {
+    /// Opens a regular file for reading. Anything else is an error, and a FIFO is not waited for.
+    pub fn open(path: &Path) -> io::Result<(Self, Stat)> {
+        let flags = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+        let file = File::options().read(true).custom_flags(flags).open(path)?;
+        let content = Self(file);
+        let stat = content.stat()?.0;
+        Ok((content, stat))
+    }
+
+    /// What the system says of it, and how many names it has left.
+    pub fn stat(&self) -> io::Result<(Stat, u64)> {
+        let meta = self.0.metadata()?;
+        if !meta.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        Ok((Stat { inode: (meta.dev(), meta.ino()), size: meta.size(), modified: meta.mtime() }, meta.nlink()))
+    }
+}
+
+impl Content for FileContent {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.read_at(into, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+}
+
+/// One file that is followed.
+pub struct Slot {
+    /// Whose content it is.
+    pub origin: Arc<Origin>,
+    /// What source and pipelines tell each other about it.
+    pub marks: Arc<Marks>,
+    /// The open file; `None` once every pipeline is done with it.
+    pub content: Option<Arc<FileContent>>,
+    /// Where it was last seen.
+    pub path: PathBuf,
+    /// Files to be read one after the other share a chain.
+    pub chain: u64,
+    /// Its place in the chain.
+    pub order: u64,
+    /// The size it was last seen with.
+    pub size: u64,
+    /// When the size was last seen to change.
+    pub changed: Instant,
+    /// When it was first seen without a name.
+    pub deleted: Option<Instant>,
+    /// The walk that last saw it.
+    pub seen: u64,
+}
+
+impl Slot {
+    /// Its identity.
+    pub fn id(&self) -> OriginId {
+        self.origin.id
+    }
+
+    /// Takes in that a walk saw it. Whether it has shrunk: its content is not what it was.
+    pub fn see(&mut self, found: &Found, walk: u64) -> bool {
+        self.seen = walk;
+        self.path.clone_from(&found.path);
+        self.note_size(found.stat.size)
+    }
+
+    /// Takes in its size; whether it has shrunk.
+    fn note_size(&mut self, size: u64) -> bool {
+        let shrunk = size < self.size;
+        if size != self.size {
+            self.size = size;
+            self.changed = Instant::now();
+        }
+        shrunk
+    }
+
+    /// Asks the system for size and names; whether it has shrunk.
+    pub fn refresh(&mut self) -> bool {
+        // An error leaves what was known; the next look will tell.
+        let Some(Ok((stat, names))) = self.content.as_ref().map(|content| content.stat()) else { return false };
+        if names == 0 && self.deleted.is_none() {
+            self.deleted = Some(Instant::now());
+        }
+        self.note_size(stat.size)
+    }
+
+    /// Whether no more bytes are to be expected. `succeeded`: the next file of its chain has bytes already.
+    pub fn is_at_end(&self, succeeded: bool) -> bool {
+        let quiet = self.changed.elapsed();
+        match self.deleted {
+            Some(since) => quiet >= QUIET_DELETED && since.elapsed() >= QUIET_DELETED,
+            None => succeeded && quiet >= QUIET_SUCCEEDED,
+        }
+    }
+
+    /// Bytes that the slowest pipeline has not read.
+    pub fn unread(&self) -> u64 {
+        self.size.saturating_sub(self.marks.slowest_read())
+    }
+}
