@@ -3,7 +3,6 @@
 //! In reading order:
 //! - [`kind`]: what every kind of sink is to the program
 //! - [`loki`], [`elasticsearch`], [`stdout`], [`null`]: the kinds
-//! - [`target`]: what a `--to` URL says
 //! - [`template`]: names with placeholders
 //! - `json`, `walk`: documents written, the application's JSON walked over
 //! - `pack`, `answer`: what requests and answers of HTTP stores have in common
@@ -15,7 +14,6 @@ pub mod kind;
 pub mod loki;
 pub mod null;
 pub mod stdout;
-pub mod target;
 pub mod template;
 
 mod answer;
@@ -25,16 +23,10 @@ mod pack;
 mod samples;
 mod walk;
 
-pub use self::kind::{DeadLetter, Given, Kind, Sink, Transport};
-pub use self::target::Target;
+use self::kind::Kind;
 
 /// All kinds of sinks.
-pub const KINDS: &[Kind] = target::KINDS;
-
-/// The kind typed under `type`. The error names the known ones: ``unknown sink `lokki`; known: …``.
-pub fn find(name: &str) -> Result<&'static Kind, String> {
-    target::find(name)
-}
+pub const KINDS: &[Kind] = &[loki::KIND, elasticsearch::KIND, stdout::KIND, null::KIND];
 
 #[cfg(test)]
 mod tests;

@@ -63,6 +63,7 @@ pub(crate) fn pipe() -> Arc<Origin> {
 }
 
 /// The parts of an event, owned.
+#[derive(Debug)]
 pub(crate) struct Sample {
     pub(crate) origin: Arc<Origin>,
     pub(crate) spans: Vec<Span>,

@@ -1,6 +1,7 @@
 //! Events into entries, each in the group of its stream.
 //!
-//! **Invariant**: entries of equal labels and tenant are in one group of a body. Labels, tenant and metadata are
+//! **Invariant**: entries of equal labels and tenant are in one group of a body (which may stand twice in bodies that
+//! are filled in turns, at the cost of its bytes). Labels, tenant and metadata are
 //! rendered once per origin (and stream, level and flaw, where a template wants them) and then copied; what a template
 //! takes from the application's fields is rendered for each line.
 //!
