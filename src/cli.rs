@@ -93,7 +93,7 @@ pub struct Ship {
     /// laid out as kubelet's `/var/log/pods`; may be repeated [env: TAILWATER_FROM]
     #[arg(long, value_name = "SOURCE")]
     pub from: Vec<String>,
-    /// Where events go: `loki+http://HOST:PORT`, `es+http://HOST:PORT/DATA-STREAM-OR-INDEX` (both also with `https`),
+    /// Where events go: `loki+http://HOST:PORT`, `es+http://HOST:PORT/DATA-STREAM` (both also with `https`),
     /// `stdout:` (the default) or `null:`, which parses and throws away; may be repeated [env: TAILWATER_TO]
     #[arg(long, value_name = "SINK")]
     pub to: Vec<String>,

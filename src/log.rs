@@ -5,7 +5,7 @@
 //!
 //! Tailwater's events are shown from the level asked for, those of libraries from `warn`: they are written for the
 //! people who wrote the library.
-#![expect(clippy::disallowed_methods, reason = "the log is written to stderr")]
+#![expect(clippy::disallowed_methods, reason = "the log is written to stderr, in colours if the environment allows")]
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -76,8 +76,10 @@ impl Settings {
     }
 }
 
-/// Makes this the log of the whole process. `colour` is for terminals.
-pub fn start(settings: Settings, colour: bool) -> Result<(), SetGlobalDefaultError> {
+/// Makes this the log of the whole process. `terminal` says whether stderr is one: it gets colours, unless `NO_COLOR`
+/// is set.
+pub fn start(settings: Settings, terminal: bool) -> Result<(), SetGlobalDefaultError> {
+    let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     set_global_default(subscriber(settings, colour, io::stderr))
 }
 

@@ -2,13 +2,13 @@
 //!
 //! **Invariant**: a flag that is typed goes before its variable, and every value knows which of the two it came from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::machine::{Found, Machine};
-use super::target;
 use super::vars::Env;
 use crate::model::settings::{Node, Place, Problems, Value};
+use crate::sinks::{KINDS, Target};
 
 /// What was typed on the command line. `TAILWATER_…` variables stand in for what was not.
 #[derive(Clone, Debug, Default)]
@@ -81,22 +81,6 @@ pub fn once(typed: &Typed, env: Env<'_>, problems: &mut Problems) -> bool {
             false
         }
     }
-}
-
-/// The settings file of `--config` or its variable.
-pub fn config_file(typed: Option<&Path>, env: Env<'_>) -> Result<PathBuf, Problems> {
-    let variable = || variable("config", env).map(|(path, _)| PathBuf::from(path));
-    typed.map(Path::to_owned).or_else(variable).ok_or_else(|| {
-        let mut problems = Problems::default();
-        let hint = "name it: `--config /etc/tailwater.yaml`, or in the variable TAILWATER_CONFIG";
-        problems.add_with_hint(&place("flag --config".to_owned()), "there is no settings file", hint);
-        problems
-    })
-}
-
-/// The state directory of `--state-dir` or its variable.
-pub fn state_dir(typed: Option<&Path>, env: Env<'_>) -> Option<PathBuf> {
-    typed.map(Path::to_owned).or_else(|| variable("state-dir", env).map(|(path, _)| PathBuf::from(path)))
 }
 
 /// Puts `--log-level` and `--log-format`, or their variables, over what `root` says under `log`.
@@ -205,13 +189,18 @@ fn source((text, place): Placed, machine: &Machine<'_>, problems: &mut Problems)
 }
 
 fn sink((text, place): Placed, problems: &mut Problems) -> Option<Node> {
-    match target::parse(&text) {
-        Ok(entries) => Some(map(&place, &entries)),
-        Err(hint) => {
-            problems.add_with_hint(&place, format!("`{text}` is no sink"), hint);
-            None
-        }
+    if let Ok(target) = Target::parse(&text) {
+        return Some(target.node(&place));
     }
+    let forms: Vec<_> = KINDS.iter().flat_map(|kind| kind.urls).map(|url| format!("`{url}`")).collect();
+    let known = format!("known: {}", forms.join(", "));
+    let hint = match text.as_str() {
+        "stdout" | "null" => format!("did you mean `{text}:`? {known}"),
+        url if url.starts_with("http") => format!("say which store it is: `loki+{url}` or `es+{url}`"),
+        _ => known,
+    };
+    problems.add_with_hint(&place, format!("`{text}` is no sink"), hint);
+    None
 }
 
 /// Names each by its type, and the second of a type `type-2`.
@@ -318,16 +307,6 @@ mod tests {
             &[("TAILWATER_FROM", " /a/{b,c}.log\n- "), ("TAILWATER_TO", "null:"), ("TAILWATER_FORMAT", "")],
             "{sources={file={type=file include=/a/{b,c}.log} stdin={type=stdin}} sinks={null={type=null}}}",
         );
-    }
-
-    #[test]
-    fn files_by_flag_or_variable() {
-        let env = |name: &str| (name != "TAILWATER_LABEL").then(|| format!("/{name}"));
-        assert_eq!(config_file(Some(Path::new("/a")), &env).ok(), Some(PathBuf::from("/a")));
-        assert_eq!(config_file(None, &env).ok(), Some(PathBuf::from("/TAILWATER_CONFIG")));
-        assert_eq!(config_file(None, &|_| None).err().map(|problems| problems.0.len()), Some(1));
-        assert_eq!(state_dir(None, &env), Some(PathBuf::from("/TAILWATER_STATE_DIR")));
-        assert_eq!(state_dir(None, &|_| Some(" ".to_owned())), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! - [`syntax`]: what is wrong where text is no YAML
 //! - [`vars`]: variables in values
 //! - [`secret`]: what must not be shown
-//! - [`flags`], [`target`]: flags and their variables → the same tree
+//! - [`flags`]: flags and their variables → the same tree
 //! - [`machine`]: what settings depend on outside of their file
 //! - [`settings`], [`parts`]: what the program needs
 //! - [`show`]: the settings in effect, as YAML
@@ -19,6 +19,5 @@ pub mod secret;
 pub mod settings;
 pub mod show;
 pub mod syntax;
-pub mod target;
 pub mod vars;
 pub mod yaml;

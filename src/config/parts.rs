@@ -10,9 +10,8 @@ use crate::deliver::{self, DeadLetter, http};
 use crate::flow::batch;
 use crate::model::feed::ParserName;
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value, nearest};
-use crate::model::units;
 use crate::parse::Parser;
-use crate::sinks::kind::{Given, Transport};
+use crate::sinks::{Given, Transport};
 use crate::{sinks, sources};
 
 /// The keys that every source has.
@@ -67,13 +66,15 @@ pub struct Sink {
     /// The name of its kind.
     pub kind: &'static str,
     /// Encoder and wire.
-    pub sink: sinks::kind::Sink,
+    pub sink: sinks::Sink,
     /// Whose lines it gets: indices into the settings' sources, ascending.
     pub sources: Vec<usize>,
     /// When a batch is full.
     pub batch: batch::Settings,
     /// Threads that read and encode for it; at least one.
     pub workers: usize,
+    /// The bytes that its pipeline may hold; enough for two batches for each worker.
+    pub share: usize,
     /// How its store is reached; where it has one.
     pub store: Option<Store>,
 }
@@ -152,6 +153,7 @@ pub(super) fn sinks(
             name: name.into(),
             place: place.clone(),
             kind: kind.name,
+            share: 0,
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
             sources: pick(name, wanted, typed_sources, sources, section.problems()),
@@ -182,31 +184,33 @@ pub(super) fn given(fields: Vec<(String, String)>, machine: &Machine<'_>) -> Giv
     Given { fields, terminal: machine.stdout_terminal, color: machine.stdout_terminal && !no_color }
 }
 
-/// Whether every sink's share of the memory can hold two batches for each of its workers.
-pub(super) fn check_memory(sinks: &[Sink], memory_limit: u64, max_line: usize, problems: &mut Problems) {
-    let share = memory_limit / sinks.len().max(1) as u64;
-    for sink in sinks {
-        let needed = (2 * sink.workers * sink.permit_bytes(max_line)) as u64;
-        if needed > share {
-            let whole = needed.saturating_mul(sinks.len() as u64).div_ceil(1 << 20) << 20;
-            problems.add_with_hint(
-                &sink.place,
-                format!(
-                    "sink `{}` needs {} for two batches, and its share of `memory_limit` is {}",
-                    sink.name,
-                    megabytes(needed),
-                    megabytes(share)
-                ),
-                format!(
-                    "set `memory_limit: {}`, or less of `batch.max_bytes`, `max_line` or `workers`",
-                    units::format_bytes(whole)
-                ),
-            );
-        }
+/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches for each of its
+/// workers. What all of them need together comes back where that is more.
+pub(super) fn share(sinks: &mut [Sink], memory: u64, max_line: usize) -> Result<(), Scarce> {
+    let needed: Vec<u64> = sinks.iter().map(|sink| (2 * sink.workers * sink.permit_bytes(max_line)) as u64).collect();
+    let total = needed.iter().sum::<u64>().max(1);
+    for (sink, needed) in sinks.iter_mut().zip(&needed) {
+        // In 128 bits, since bytes times bytes may have more than 64.
+        let share = u128::from(memory) * u128::from(*needed) / u128::from(total);
+        sink.share = usize::try_from(share).unwrap_or(usize::MAX);
     }
+    if total <= memory {
+        return Ok(());
+    }
+    let each = sinks.iter().zip(&needed).map(|(sink, needed)| format!("`{}` {}", sink.name, megabytes(*needed)));
+    Err(Scarce { total, each: each.collect::<Vec<_>>().join(", ") })
 }
 
-fn megabytes(bytes: u64) -> String {
+/// There is less memory than the sinks need.
+pub(super) struct Scarce {
+    /// The bytes that all of them need.
+    pub(super) total: u64,
+    /// What each of them needs, for people.
+    pub(super) each: String,
+}
+
+/// In tenths of MiB, rounded up.
+pub(super) fn megabytes(bytes: u64) -> String {
     let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
     format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
@@ -217,7 +221,7 @@ pub(super) fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
 }
 
 /// The tables that a sink's keys stand in.
-pub(super) fn sink_tables(kind: &sinks::kind::Kind) -> Vec<&'static [Key]> {
+pub(super) fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
     let mut tables = vec![SINK_KEYS, kind.keys];
     if kind.transport == Transport::Http {
         tables.extend([http::KEYS, deliver::KEYS]);
@@ -225,7 +229,7 @@ pub(super) fn sink_tables(kind: &sinks::kind::Kind) -> Vec<&'static [Key]> {
     tables
 }
 
-fn store(section: &mut Section<'_>, sink: &sinks::kind::Sink) -> Store {
+fn store(section: &mut Section<'_>, sink: &sinks::Sink) -> Store {
     let store = Store { http: http::Settings::read(section), delivery: deliver::Settings::read(section) };
     if matches!(store.delivery.dead_letter, DeadLetter::Index(_)) && sink.dead_letter.is_none() {
         let text = format!("the store of {} has no indices for a `dead_letter`", section.what());

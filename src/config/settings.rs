@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
-use super::parts::{self, Entries, Sink, Source};
+use super::parts::{self, Entries, Scarce, Sink, Source};
 use super::{vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
@@ -68,6 +68,8 @@ pub const KEYS: &[Key] = &[
 const MEMORY_LIMIT: u64 = 64 << 20;
 /// How much of the cgroup's limit is for events in flight, in percent.
 const MEMORY_SHARE: u64 = 40;
+/// The most bytes that are held of a pipe, and the least: more than a piece of a line may stay open for.
+const PIPE_BYTES: (u64, u64) = (4 << 20, 2 << 20);
 /// The longest `max_line`: a line is held in memory whole.
 const LONGEST_LINE: u64 = 16 << 20;
 
@@ -78,6 +80,8 @@ pub struct Settings {
     pub state_dir: Option<PathBuf>,
     /// Bytes of everything in flight, over all sinks.
     pub memory_limit: u64,
+    /// The part of it that holds a pipe's content; zero where no source is a pipe.
+    pub pipe_bytes: usize,
     /// The admin port, if there is to be one.
     pub admin: Option<admin::Settings>,
     /// The agent's own log.
@@ -167,13 +171,17 @@ impl Settings {
         let sources = parts::sources(sources, parse, &mut parsers, found);
         let sinks = entries(&tree, sinks, "sinks", found);
         let given = parts::given(fields, machine);
-        let sinks = parts::sinks(sinks, &typed_sources, &sources, &given, found);
+        let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, found);
         if let (State::Needed, None) = (state, &state_dir) {
             ask_for_state_dir(&tree, &sources, found);
         }
         root.end();
-        if problems.0.is_empty() {
-            parts::check_memory(&sinks, memory_limit, max_line, &mut problems);
+        let has_pipe = sources.iter().any(|source| !source.has_files());
+        let pipe_bytes = if has_pipe { (memory_limit / 4).clamp(PIPE_BYTES.1, PIPE_BYTES.0) } else { 0 };
+        if let Err(scarce) = parts::share(&mut sinks, memory_limit.saturating_sub(pipe_bytes), max_line)
+            && problems.0.is_empty()
+        {
+            ask_for_memory(&tree, memory_limit, has_pipe, &scarce, &mut problems);
         }
         if !problems.0.is_empty() {
             return Err(problems);
@@ -181,6 +189,7 @@ impl Settings {
         Ok(Self {
             state_dir,
             memory_limit,
+            pipe_bytes: pipe_bytes as usize,
             admin,
             log: log.unwrap_or_else(|| log::Settings::new(terminal)),
             shutdown: shutdown.unwrap_or(Shutdown::Stop),
@@ -253,6 +262,29 @@ fn ask_for_state_dir(root: &Node, sources: &[Source], problems: &mut Problems) {
         &files.place,
         format!("source `{}` follows files, and there is no `state_dir` to keep its cursors in", files.name),
         "add `state_dir: /var/lib/tailwater`, a directory that outlives the process",
+    );
+}
+
+fn ask_for_memory(root: &Node, limit: u64, has_pipe: bool, scarce: &Scarce, problems: &mut Problems) {
+    let typed = |key: &str| match &root.value {
+        Value::Map(entries) => entries.iter().find(|(known, ..)| known == key).map(|(.., node)| &node.place),
+        _ => None,
+    };
+    let place = typed("memory_limit").or_else(|| typed("sinks")).unwrap_or(&root.place);
+    let pipe = if has_pipe { PIPE_BYTES.0 } else { 0 };
+    let enough = (scarce.total + pipe).div_ceil(1 << 20) << 20;
+    problems.add_with_hint(
+        place,
+        format!(
+            "the sinks need {} for two batches each ({}), and `memory_limit` is {}",
+            parts::megabytes(scarce.total),
+            scarce.each,
+            parts::megabytes(limit)
+        ),
+        format!(
+            "set `memory_limit: {}`, or less of `batch.max_bytes`, `max_line` or `workers`",
+            units::format_bytes(enough)
+        ),
     );
 }
 

@@ -47,6 +47,16 @@ fn tables(key: &str) -> Option<&'static [&'static [Key]]> {
     })
 }
 
+/// Keys whose default counts only while another is not typed.
+const EITHER: [(&str, &str); 1] = [("data_stream", "index")];
+
+/// Whether a default is a value as it would be typed, not words about it.
+fn is_value(default: &str) -> bool {
+    let is_flow =
+        (default.starts_with('[') && default.ends_with(']')) || (default.starts_with('{') && default.ends_with('}'));
+    !default.is_empty() && (is_flow || !default.contains(' '))
+}
+
 struct Show<'a> {
     /// What was written so far.
     out: &'a mut String,
@@ -57,8 +67,12 @@ struct Show<'a> {
 impl Show<'_> {
     /// The keys of `known` in their order: typed, or with their default.
     fn map(&mut self, depth: usize, path: &str, node: Option<&Node>, known: &[&'static [Key]]) {
+        let typed = |key: &str| node.and_then(|node| entry(node, key)).filter(|node| node.value != Value::Null);
         for key in known.iter().flat_map(|table| table.iter()) {
-            let typed = node.and_then(|node| entry(node, key.name)).filter(|node| node.value != Value::Null);
+            if EITHER.iter().any(|(this, other)| key.name == *this && typed(this).is_none() && typed(other).is_some()) {
+                continue;
+            }
+            let typed = typed(key.name);
             let path = if path.is_empty() { key.name.to_owned() } else { format!("{path}.{}", key.name) };
             match (path.as_str(), typed) {
                 ("sources", Some(parts)) => self.parts(key.name, parts, |kind| {
@@ -87,8 +101,11 @@ impl Show<'_> {
             None => {
                 let computed = self.computed.iter().find(|(known, _)| *known == path);
                 let default = computed.map_or(key.default, |(_, value)| value);
-                if !default.is_empty() {
+                if is_value(default) {
                     self.line(depth, key.name, &format!(" {default} # default"));
+                } else if !default.is_empty() {
+                    // Words, since the default depends on the line or on the machine.
+                    self.line(depth, &format!("# {}", key.name), &format!(" {default}"));
                 }
             }
         }

@@ -1,0 +1,129 @@
+//! Settings files from outside: broken ones with the exact report they get, the shipped examples, what `check` shows.
+//!
+//! A case is a file in `tests/golden/config`: `NAME.yaml` is loaded as by `run`, `NAME.flags` holds arguments, one a
+//! line; `NAME.txt` holds the report, or what `check` shows where nothing is wrong. `TAILWATER_BLESS=1 cargo test`
+//! writes the `.txt` files anew: read the difference before committing it.
+#![expect(clippy::disallowed_methods, reason = "a test reads its cases")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use tailwater::cli::Cli;
+use tailwater::config::flags::LogTyped;
+use tailwater::config::machine::{Found, Machine};
+use tailwater::config::settings::Settings;
+use tailwater::config::{report, show};
+use tailwater::model::settings::Problems;
+
+fn env(name: &str) -> Option<String> {
+    let value = match name {
+        "LOKI_HOST" => "loki.example",
+        "ES_PASSWORD" => "hunter2",
+        "EMPTY" => "",
+        "MULTI" => "a: [b\nc: }",
+        _ => return None,
+    };
+    Some(value.to_owned())
+}
+
+fn what_is(path: &Path) -> Found {
+    match path.to_str() {
+        Some("/var/log/pods") => Found::Pods,
+        Some("/var/log") => Found::Directory,
+        _ => Found::Other,
+    }
+}
+
+fn machine() -> Machine<'static> {
+    Machine { env: &env, what_is: &what_is, memory: None, stdout_terminal: false, stderr_terminal: false }
+}
+
+fn load(path: &Path) -> Result<Settings, Problems> {
+    let bytes = fs::read(path).expect("a readable file");
+    if path.extension().is_some_and(|extension| extension == "flags") {
+        let text = String::from_utf8(bytes).expect("UTF-8");
+        let cli = Cli::try_parse_from(std::iter::once("tailwater").chain(text.lines())).expect("flags that clap knows");
+        Settings::from_flags(&cli.typed(), &machine())
+    } else {
+        Settings::from_file(&bytes, &name(path), &LogTyped::default(), &machine())
+    }
+}
+
+fn name(path: &Path) -> String {
+    path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned()
+}
+
+fn told(path: &Path) -> String {
+    match load(path) {
+        Ok(settings) => show::render(&settings),
+        Err(problems) => {
+            let text = String::from_utf8_lossy(&fs::read(path).expect("a readable file")).into_owned();
+            report::render(&problems, &name(path), &text)
+        }
+    }
+}
+
+fn files(dir: &str, extensions: &[&str]) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join(dir);
+    let mut files: Vec<_> = fs::read_dir(dir)
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().and_then(|e| e.to_str()).is_some_and(|e| extensions.contains(&e)))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn golden_files() {
+    let cases = files("tests/golden/config", &["yaml", "flags"]);
+    assert!(cases.len() >= 40, "{} cases", cases.len());
+    let bless = std::env::var_os("TAILWATER_BLESS").is_some();
+    let mut wrong = Vec::new();
+    for case in cases {
+        let told = told(&case);
+        let golden = case.with_extension("txt");
+        if bless {
+            fs::write(&golden, &told).expect("a writable file");
+        } else if fs::read_to_string(&golden).unwrap_or_default() != told {
+            wrong.push(format!("{}:\n{told}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_report_shows_a_secret() {
+    for golden in files("tests/golden/config", &["txt"]) {
+        let text = fs::read_to_string(&golden).expect("a readable file");
+        assert!(!text.contains("hunter2"), "{}", golden.display());
+    }
+}
+
+#[test]
+fn shipped_examples_load() {
+    let examples = files("config", &["yaml"]);
+    assert_eq!(examples.len(), 4);
+    for example in examples {
+        if let Err(problems) = load(&example) {
+            panic!("{}", report::render(&problems, &name(&example), &fs::read_to_string(&example).unwrap_or_default()));
+        }
+    }
+}
+
+#[test]
+fn what_check_shows_loads_again_and_shows_the_same() {
+    let mut shown = 0;
+    for file in files("config", &["yaml"]).into_iter().chain(files("tests/golden/config", &["yaml"])) {
+        let Ok(settings) = load(&file) else { continue };
+        let first = show::render(&settings);
+        let again = Settings::from_file(first.as_bytes(), "shown", &LogTyped::default(), &machine());
+        let again = again.unwrap_or_else(|problems| panic!("{}", report::render(&problems, "shown", &first)));
+        let second = show::render(&again);
+        let uncommented = |text: &str| text.replace(" # default", "");
+        assert_eq!(uncommented(&first), uncommented(&second), "{}", file.display());
+        shown += 1;
+    }
+    assert!(shown > 4, "{shown} files");
+}
