@@ -1,6 +1,7 @@
 //! What every kind of sink is to the program: a row with its name, its keys and its constructor.
 //!
-//! **Invariant**: a sink is built from its settings in one place, [`Kind::build`]. It refuses to know what is common to HTTP sinks (URL, auth, batch, retry).
+//! **Invariant**: a sink is built from its settings in one place, [`Kind::build`]; a `--to` URL is first turned into
+//! the settings that say the same. It refuses to know what is common to HTTP sinks (URL, auth, batch, retry).
 
 use std::sync::Arc;
 
@@ -13,6 +14,8 @@ pub struct Kind {
     pub name: &'static str,
     /// One sentence for help and documents.
     pub help: &'static str,
+    /// The forms of `--to` that choose it.
+    pub urls: &'static [&'static str],
     /// Its own keys, beside those common to all sinks or to all HTTP sinks.
     pub keys: &'static [Key],
     /// How its requests are moved.

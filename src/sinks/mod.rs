@@ -3,6 +3,7 @@
 //! In reading order:
 //! - [`kind`]: what every kind of sink is to the program
 //! - [`loki`], [`elasticsearch`], [`stdout`], [`null`]: the kinds
+//! - [`target`]: what a `--to` URL says
 //! - [`template`]: names with placeholders
 //! - `json`, `walk`: documents written, the application's JSON walked over
 //! - `pack`, `answer`: what requests and answers of HTTP stores have in common
@@ -14,6 +15,7 @@ pub mod kind;
 pub mod loki;
 pub mod null;
 pub mod stdout;
+pub mod target;
 pub mod template;
 
 mod answer;
@@ -23,10 +25,16 @@ mod pack;
 mod samples;
 mod walk;
 
-use self::kind::Kind;
+pub use self::kind::{DeadLetter, Given, Kind, Sink, Transport};
+pub use self::target::Target;
 
 /// All kinds of sinks.
-pub const KINDS: &[Kind] = &[loki::KIND, elasticsearch::KIND, stdout::KIND, null::KIND];
+pub const KINDS: &[Kind] = target::KINDS;
+
+/// The kind typed under `type`. The error names the known ones: ``unknown sink `lokki`; known: …``.
+pub fn find(name: &str) -> Result<&'static Kind, String> {
+    target::find(name)
+}
 
 #[cfg(test)]
 mod tests;

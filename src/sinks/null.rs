@@ -17,6 +17,7 @@ use crate::model::sink::{Answer, Encoder, Request, Verdict, Wire};
 pub const KIND: Kind = Kind {
     name: "null",
     help: "parses, counts and throws away: for measuring",
+    urls: &["null:"],
     keys: &[],
     transport: Transport::Null,
     build,

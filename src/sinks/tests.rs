@@ -2,9 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::kind::{Given, Kind, Sink, Transport};
 use super::samples::{Sample, any_sample, build, encode, golden, typed, typed_list, typed_map};
-use super::{KINDS, elasticsearch, loki, null, stdout};
+use super::{Given, KINDS, Sink, elasticsearch, loki, null, stdout};
 use crate::model::sink::Verdict;
 
 fn given() -> Given {
@@ -15,7 +14,7 @@ fn given() -> Given {
 fn all() -> Vec<Sink> {
     let fields = || typed_map(&[("a", typed("{fields.a}")), ("b", typed("{path}{level}")), ("c", typed("{stream}"))]);
     let metadata = || typed_list(&["fields.a", "fields.b", "path", "flaw", "level"]);
-    let forms: Vec<(&Kind, Vec<_>)> = vec![
+    let forms: Vec<(&super::Kind, Vec<_>)> = vec![
         (&loki::KIND, vec![]),
         (&loki::KIND, vec![("encoding", typed("json"))]),
         (&loki::KIND, vec![("labels", fields()), ("structured_metadata", metadata()), ("tenant", typed("{fields.a}"))]),
@@ -103,7 +102,7 @@ fn the_longest_lines_stay_within_the_bound() {
 
 #[test]
 fn no_sink_settles_what_was_not_answered_with_success() {
-    for sink in all().iter().filter(|sink| sink.transport == Transport::Http) {
+    for sink in all().iter().filter(|sink| sink.transport == super::Transport::Http) {
         for status in (100..600).filter(|status| !matches!(status, 200 | 204)) {
             let answer = crate::model::sink::Answer { status, body: b"{}" };
             assert_ne!(sink.wire.verdict(&answer, 3), Verdict::Delivered, "{status}");

@@ -27,10 +27,13 @@ use super::kind::{Given, Kind, Sink, Transport};
 use super::null;
 use crate::model::settings::Section;
 
+pub(crate) use self::settings::DEFAULT_DATA_STREAM;
+
 /// The row in the table of sinks.
 pub const KIND: Kind = Kind {
     name: "elasticsearch",
     help: "creates documents in Elasticsearch or OpenSearch, in a data stream or in dated indices",
+    urls: &["es+http://HOST:9200/DATA-STREAM", "es+https://HOST/DATA-STREAM"],
     keys: settings::KEYS,
     transport: Transport::Http,
     build,

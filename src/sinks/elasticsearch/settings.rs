@@ -34,7 +34,7 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// Where documents go when nothing is said.
-const DEFAULT_DATA_STREAM: &str = "logs-tailwater-default";
+pub(crate) const DEFAULT_DATA_STREAM: &str = "logs-tailwater-default";
 
 /// What the encoder and the wire need to know.
 #[derive(Clone, Debug)]

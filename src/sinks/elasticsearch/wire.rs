@@ -50,10 +50,6 @@ impl Wire for BulkWire {
         fold(item)
     }
 
-    fn dead_letter(&self, item: &[u8], index: &str, words: &str) -> Option<Vec<u8>> {
-        Some(dead_letter(item, index, words))
-    }
-
     fn letter(&self, body: &Body, index: usize) -> Vec<u8> {
         document(body.item(index)).to_vec()
     }

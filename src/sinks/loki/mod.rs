@@ -30,6 +30,7 @@ use crate::model::settings::Section;
 pub const KIND: Kind = Kind {
     name: "loki",
     help: "pushes to Grafana Loki, or to VictoriaLogs under /insert",
+    urls: &["loki+http://HOST:3100", "loki+https://HOST"],
     keys: settings::KEYS,
     transport: Transport::Http,
     build,

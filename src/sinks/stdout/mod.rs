@@ -29,6 +29,7 @@ use crate::model::sink::{Answer, Encoder, Request, Verdict, Wire};
 pub const KIND: Kind = Kind {
     name: "stdout",
     help: "writes one line for each event to standard output",
+    urls: &["stdout:"],
     keys: KEYS,
     transport: Transport::Stdout,
     build,
