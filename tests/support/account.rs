@@ -137,7 +137,8 @@ impl Account {
     /// Every line once and unchanged, every empty line too; else panics with the report.
     pub fn assert_every_line_once(&self) {
         let report = self.report();
-        assert!(report.is_complete() && report.repeated == 0, "{report}");
+        let once = report.repeated == 0 && report.seen_empty == report.expected_empty;
+        assert!(report.is_complete() && once, "{report}");
     }
 
     /// Every line at least once and unchanged; else panics with the report. Says how many came again.
@@ -164,7 +165,13 @@ impl fmt::Display for Report {
         writeln!(
             out,
             "of {} lines {} missing, {} repeated, {} altered, {} unknown; empty lines: {} of {}",
-            self.expected, self.missing, self.repeated, self.altered, self.unknown, self.seen_empty, self.expected_empty
+            self.expected,
+            self.missing,
+            self.repeated,
+            self.altered,
+            self.unknown,
+            self.seen_empty,
+            self.expected_empty
         )?;
         self.examples.iter().try_for_each(|example| writeln!(out, "  {example}"))
     }

@@ -8,7 +8,13 @@
 //! - `time`      nanoseconds as people write them
 //! - `stores`    readers of real VictoriaLogs and OpenSearch, started by `tests/stores/run`
 
-#![allow(dead_code, unreachable_pub, reason = "every test binary takes only what it needs from here")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    missing_docs,
+    reason = "every test binary takes only what it needs from here"
+)]
 
 pub mod account;
 pub mod doubles;

@@ -398,6 +398,3 @@ fn elsewhere(request: &Request) -> Answer {
     let error = format!("no handler found for uri [{path}] and method [{method}]");
     Answer::json(400, &json!({ "error": error }))
 }
-
-#[cfg(test)]
-mod tests;

@@ -279,6 +279,3 @@ impl Store for LokiStore {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -309,7 +309,9 @@ fn accept<T: Store>(listener: &TcpListener, shared: &Arc<Shared<T>>) {
     for stream in listener.incoming() {
         // Out of descriptors, or gone before it was accepted.
         let Ok(stream) = stream else { continue };
-        let Ok(handle) = stream.try_clone() else { continue };
+        let Ok(handle) = stream.try_clone() else {
+            continue;
+        };
         let number = shared.change(|state| {
             state.listening.then(|| {
                 let number = state.number();
@@ -337,7 +339,9 @@ struct Connection<'a, T: Store> {
 impl<T: Store> Connection<'_, T> {
     /// Whether the connection goes on.
     fn serve_one(&self) -> std::io::Result<bool> {
-        let Some(mut request) = wire::read_head(&self.stream)? else { return Ok(false) };
+        let Some(mut request) = wire::read_head(&self.stream)? else {
+            return Ok(false);
+        };
         let push = T::is_push(&request);
         let step = if push { self.shared.change(State::next_step) } else { Step::Accept };
         if let Step::Reset = step {

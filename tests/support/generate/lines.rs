@@ -109,8 +109,13 @@ impl Line {
                 self.text("{\"level\":\"").text(level).text("\",\"ts\":").number(millis as u64 / 1000).text(".");
                 self.number(100_000 + random.below(899_999) as u64).text(",\"caller\":\"").text(pod.app);
                 self.text("/handler.go:").number(random.below(900) as u64).text("\",\"trace_id\":\"").hex(random, 32);
-                self.text("\",\"span_id\":\"").hex(random, 16).text("\",\"latency\":0.0").number(random.below(9999) as u64);
-                self.text(",\"retry\":false,\"route\":\"").text(random.pick(&PATHS)).text("\",\"peer\":null,\"attempt\":");
+                self.text("\",\"span_id\":\"")
+                    .hex(random, 16)
+                    .text("\",\"latency\":0.0")
+                    .number(random.below(9999) as u64);
+                self.text(",\"retry\":false,\"route\":\"")
+                    .text(random.pick(&PATHS))
+                    .text("\",\"peer\":null,\"attempt\":");
                 self.number(random.below(4) as u64).text(",\"tags\":[\"eu\",\"blue\"],\"query\":\"");
                 self.text(MESSAGES[11]).text("\",\"msg\":\"");
             }
@@ -122,7 +127,10 @@ impl Line {
                     _ => "ERROR",
                 };
                 self.text("{\"time\":\"").text(&time::rfc3339(now)).text("\",\"level\":\"").text(level);
-                self.text("\",\"service\":\"").text(pod.app).text("\",\"user\":{\"id\":").number(random.below(90_000) as u64);
+                self.text("\",\"service\":\"")
+                    .text(pod.app)
+                    .text("\",\"user\":{\"id\":")
+                    .number(random.below(90_000) as u64);
                 self.text(",\"name\":\"Zo\\u00eb \\\"Z\\\" Müller\"},\"items\":[").number(random.below(50) as u64);
                 self.text(",2,3],\"total\":12.50,\"http\":{\"path\":\"").text(random.pick(&PATHS));
                 self.text("\",\"agent\":\"").text(random.pick(&AGENTS)).text("\"},\"msg\":\"");
@@ -136,7 +144,9 @@ impl Line {
                 };
                 self.text("{\"@timestamp\":\"").text(&time::rfc3339(now)).text("\",\"@version\":\"1\",\"level\":\"");
                 self.text(level).text("\",\"thread_name\":\"http-nio-8080-exec-").number(random.below(200) as u64);
-                self.text("\",\"logger_name\":\"com.shop.").text(pod.app).text(".web.RequestLog\",\"level_value\":20000,");
+                self.text("\",\"logger_name\":\"com.shop.")
+                    .text(pod.app)
+                    .text(".web.RequestLog\",\"level_value\":20000,");
                 self.text("\"stack_trace\":\"java.io.IOException: closed\\n\\tat ").text(random.pick(&CLASSES));
                 self.text(":12)\\n\\tat ").text(random.pick(&CLASSES)).text(":99)\\n\",\"message\":\"");
             }
@@ -157,7 +167,13 @@ impl Line {
     }
 
     fn plain(&mut self, random: &mut Random, pod: &Pod, sequence: u64, ugly: bool) {
-        self.text(random.pick(&["", "  ", "[main] ", "worker-7: ", "E1123 08:50:48.703931       1 reflector.go:147] "]));
+        self.text(random.pick(&[
+            "",
+            "  ",
+            "[main] ",
+            "worker-7: ",
+            "E1123 08:50:48.703931       1 reflector.go:147] ",
+        ]));
         self.text(random.pick(&MESSAGES)).text(" ").tag(pod, sequence).text(" while handling ");
         self.text(random.pick(&PATHS)).text("; ").text(random.pick(&MESSAGES));
         for _ in 0..random.below(4) {
@@ -187,7 +203,12 @@ impl Line {
             self.text("Caused by: java.net.SocketTimeoutException: Read timed out ").tag(pod, sequence);
             return;
         }
-        self.text("\tat ").text(random.pick(&CLASSES)).text(":").number(random.below(900) as u64).text(") ~[shop-").text(pod.app);
+        self.text("\tat ")
+            .text(random.pick(&CLASSES))
+            .text(":")
+            .number(random.below(900) as u64)
+            .text(") ~[shop-")
+            .text(pod.app);
         self.text("-4.12.jar!/:4.12] ").tag(pod, sequence);
     }
 
@@ -206,7 +227,14 @@ impl Line {
         }
         let end = if json { "\"}" } else { "" };
         while self.bytes.len() + end.len() + 64 < length {
-            self.text(random.pick(&["lorem ipsum ", "dolor-sit-amet/", "größte ", "日本語の行", "🎉", "0123456789abcdef0123456789abcdef"]));
+            self.text(random.pick(&[
+                "lorem ipsum ",
+                "dolor-sit-amet/",
+                "größte ",
+                "日本語の行",
+                "🎉",
+                "0123456789abcdef0123456789abcdef",
+            ]));
         }
         // Only now to the byte: what stands before is longer than one byte.
         while self.bytes.len() + end.len() < length {

@@ -26,7 +26,17 @@ pub enum Runtime {
 }
 
 const APPS: [&str; 12] = [
-    "cart", "checkout", "payments", "search-api", "inventory", "web", "mailer", "ledger", "gateway", "reports", "images",
+    "cart",
+    "checkout",
+    "payments",
+    "search-api",
+    "inventory",
+    "web",
+    "mailer",
+    "ledger",
+    "gateway",
+    "reports",
+    "images",
     "auth",
 ];
 /// What Kubernetes draws its random suffixes from: no vowels, nothing that looks like another.
@@ -35,9 +45,8 @@ const SUFFIX: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
 impl Pod {
     pub(super) fn new(number: usize, random: &mut Random) -> Pod {
         let app = APPS[number % APPS.len()];
-        let mut suffix = |length: usize| -> String {
-            (0..length).map(|_| char::from(SUFFIX[random.below(SUFFIX.len())])).collect()
-        };
+        let mut suffix =
+            |length: usize| -> String { (0..length).map(|_| char::from(SUFFIX[random.below(SUFFIX.len())])).collect() };
         let name = match number % 6 {
             0..=2 => format!("{app}-{}-{}", suffix(10), suffix(5)),
             3 => format!("{app}-{}", number / 6),

@@ -69,7 +69,13 @@ impl VictoriaLogs {
         let answer = self.send("GET", &format!("/select/logsql/query?query={}", http::percent_encode(logsql)));
         for line in answer.body.lines() {
             let line = line.unwrap_or_else(|error| panic!("`{logsql}`: the answer broke off: {error}"));
-            take(serde_json::from_str(&line).unwrap_or_else(|error| panic!("`{logsql}`: `{line}`: {error}")));
+            let mut entry: Value =
+                serde_json::from_str(&line).unwrap_or_else(|error| panic!("`{logsql}`: `{line}`: {error}"));
+            // It keeps no empty values, so an empty line comes back without one.
+            if entry.get("_stream").is_some() && entry["_msg"].is_null() {
+                entry["_msg"] = Value::String(String::new());
+            }
+            take(entry);
         }
     }
 

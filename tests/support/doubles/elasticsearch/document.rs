@@ -44,10 +44,10 @@ fn duplicate_key(source: &[u8]) -> Option<String> {
                 last_string = &source[start..at];
             }
             b':' => {
-                if let Some(Some(keys)) = objects.last_mut() {
-                    if !keys.insert(last_string) {
-                        return Some(String::from_utf8_lossy(last_string).into_owned());
-                    }
+                if let Some(Some(keys)) = objects.last_mut()
+                    && !keys.insert(last_string)
+                {
+                    return Some(String::from_utf8_lossy(last_string).into_owned());
                 }
             }
             _ => {}
