@@ -1,0 +1,86 @@
+//! The tables in `docs/` are made of the program's own, so they cannot fall behind it.
+//!
+//! A table stands between `<!-- begin NAME -->` and `<!-- end -->`. Where one differs the test fails; with
+//! `TAILWATER_WRITE_DOCS=1` in the environment it writes what is right.
+#![expect(clippy::disallowed_methods, reason = "a test reads and writes documents")]
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use tailwater::metrics::Metrics;
+
+#[test]
+fn metrics() {
+    check("docs/metrics.md", &|name| (name == "series").then(series));
+}
+
+/// Holds every table of a document against what `make` gives for its name.
+fn check(file: &str, make: &dyn Fn(&str) -> Option<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let typed = fs::read_to_string(&path).expect("a document");
+    let made = filled_in(&typed, make);
+    if made != typed && env::var_os("TAILWATER_WRITE_DOCS").is_some() {
+        fs::write(&path, made).expect("written");
+        return;
+    }
+    let differs = made.lines().zip(typed.lines().chain(std::iter::repeat(""))).find(|(made, typed)| made != typed);
+    assert!(
+        made == typed,
+        "{file} is behind the program, first at: {differs:?}\nTAILWATER_WRITE_DOCS=1 cargo test --test documents writes it"
+    );
+}
+
+/// `document` with its tables as `make` gives them.
+fn filled_in(document: &str, make: &dyn Fn(&str) -> Option<String>) -> String {
+    let (begin, end) = ("<!-- begin ", "<!-- end -->");
+    let mut parts = document.split(begin);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(" -->").expect("a name");
+        let (_, behind) = rest.split_once(end).unwrap_or_else(|| panic!("`{name}` has no end"));
+        let table = make(name).unwrap_or_else(|| panic!("no table is called `{name}`"));
+        out += &format!("{begin}{name} -->\n{table}{end}{behind}");
+    }
+    out
+}
+
+/// Every series, from the page that the program itself serves.
+fn series() -> String {
+    let metrics = Metrics::new();
+    metrics.checkpoint_written();
+    metrics.set_build("", "", "");
+    metrics.pipeline("x").filtered("x");
+    let page = metrics.render();
+    let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let inside = line.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(inside, _)| inside);
+        let names = inside.split("\",").filter_map(|label| label.split_once('=')).map(|(name, _)| name);
+        labels.entry(name).or_insert_with(|| names.filter(|name| *name != "le").collect());
+    }
+    let mut out = String::from("| series | kind | labels | |\n|---|---|---|---|\n");
+    let mut help = "";
+    for line in page.lines() {
+        if let Some((_, text)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            help = text;
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            let labels = labels.get(name).or_else(|| labels.get(format!("{name}_count").as_str()));
+            let labels =
+                labels.map(|names| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+            out += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.unwrap_or_default());
+        }
+    }
+    out
+}
+
+#[test]
+fn tables_are_filled_in() {
+    let make = |name: &str| (name == "a").then(|| "new\n".to_owned());
+    assert_eq!(
+        filled_in("x\n<!-- begin a -->\nold\n<!-- end -->\ny\n", &make),
+        "x\n<!-- begin a -->\nnew\n<!-- end -->\ny\n"
+    );
+    assert_eq!(filled_in("none", &make), "none");
+}
