@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub mod admin;
+pub mod cli;
 pub mod config;
 pub mod deliver;
+pub mod exit;
 pub mod flow;
 pub mod frame;
+pub mod log;
 pub mod metrics;
 pub mod model;
 pub mod parse;

@@ -1,1 +1,300 @@
-//! admin.
+//! The admin port: `/metrics`, `/livez` and `/readyz`, for Prometheus, the kubelet and people.
+//!
+//! **Invariant**: whoever connects can neither change anything nor hold anything for long: reading only, one request
+//! a connection, a bounded number of connections, short headers, and a time limit on each. There is no
+//! authentication; it listens on loopback unless told otherwise.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::metrics::{self, Metrics};
+use crate::model::settings::{Key, Section};
+
+/// The keys of `admin`.
+pub const KEYS: &[Key] = &[Key {
+    name: "listen",
+    kind: "address and port",
+    default: "127.0.0.1:9880",
+    help: "where `/metrics`, `/livez` and `/readyz` are answered; everyone who reaches it may read them",
+}];
+
+/// The most connections at a time; more wait in the kernel.
+const CONNECTIONS_MAX: usize = 32;
+/// The most headers of a request, and bytes of all of them.
+const HEADERS_MAX: usize = 32;
+const HEADER_BYTES_MAX: usize = 8 << 10;
+/// The longest time until the headers are there, and for the whole exchange.
+const HEADERS_WITHIN: Duration = Duration::from_secs(5);
+const DONE_WITHIN: Duration = Duration::from_secs(30);
+/// A pause after a connection could not be accepted, such as for want of descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where to listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9880) }
+    }
+}
+
+impl Settings {
+    /// Reads the map under `admin`.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|_| "expected an address and a port, such as `127.0.0.1:9880` or `[::]:9880`".to_owned())
+        };
+        section.parsed("listen", parse).map_or_else(Self::default, |listen| Self { listen })
+    }
+}
+
+/// Why not, in a few words; they are shown to whoever asks.
+pub type Health = Result<(), String>;
+
+/// What is asked of the program.
+pub struct Answers {
+    /// The series to show.
+    pub metrics: Arc<Metrics>,
+    /// Whether the program works; if not, it should be started anew.
+    pub live: Box<dyn Fn() -> Health + Send + Sync>,
+    /// Whether the program has begun its work and is not about to end.
+    pub ready: Box<dyn Fn() -> Health + Send + Sync>,
+}
+
+/// The admin port, open.
+#[derive(Debug)]
+pub struct Admin {
+    listener: TcpListener,
+}
+
+impl Admin {
+    /// Opens the port.
+    pub async fn bind(settings: &Settings) -> Result<Self, String> {
+        let listen = settings.listen;
+        let listener = TcpListener::bind(listen).await;
+        let listener = listener.map_err(|error| format!("cannot listen on `{listen}` for the admin port: {error}"))?;
+        Ok(Self { listener })
+    }
+
+    /// Where it listens, which tells the port if it was typed as 0.
+    pub fn address(&self) -> Result<SocketAddr, String> {
+        self.listener.local_addr().map_err(|error| format!("the admin port has no address: {error}"))
+    }
+
+    /// Answers until dropped.
+    pub async fn serve(self, answers: Answers) -> Infallible {
+        let answers = Arc::new(answers);
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(connection(stream, Arc::clone(&answers)));
+                    }
+                    Err(error) => {
+                        tracing::debug!("the admin port could not accept a connection: {error}");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                Some(_ended) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, answers: Arc<Answers>) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let response = respond(request.method(), request.uri().path(), &answers);
+        async move { Ok::<_, Infallible>(response) }
+    });
+    let serving = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .keep_alive(false)
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(DONE_WITHIN, serving).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!("a connection to the admin port ended early: {error}"),
+        Err(_) => tracing::debug!("a connection to the admin port took too long"),
+    }
+}
+
+fn respond(method: &Method, path: &str, answers: &Answers) -> Response<Full<Bytes>> {
+    let known = matches!(path, "/metrics" | "/livez" | "/readyz");
+    if !known {
+        return text(StatusCode::NOT_FOUND, "not found; known: /metrics, /livez, /readyz\n".to_owned());
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match path {
+        "/metrics" => {
+            let mut response = text(StatusCode::OK, answers.metrics.render());
+            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
+            response
+        }
+        "/livez" => health((answers.live)()),
+        _ => health((answers.ready)()),
+    }
+}
+
+fn health(health: Health) -> Response<Full<Bytes>> {
+    match health {
+        Ok(()) => text(StatusCode::OK, "ok\n".to_owned()),
+        Err(why) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(text)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    /// Runs `client` on a thread of its own against an open port.
+    fn with_port<R: Send + 'static>(client: impl FnOnce(SocketAddr, &AtomicBool) -> R + Send + 'static) -> R {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+            let admin = Admin::bind(&Settings { listen }).await.expect("a free port");
+            let address = admin.address().expect("an address");
+            let ready = Arc::new(AtomicBool::new(false));
+            let asked = Arc::clone(&ready);
+            let not_yet = move || if asked.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) };
+            let metrics = Arc::new(Metrics::new());
+            metrics.pipeline("loki");
+            let answers = Answers { metrics, live: Box::new(|| Ok(())), ready: Box::new(not_yet) };
+            let client = tokio::task::spawn_blocking(move || client(address, &ready));
+            tokio::select! {
+                never = admin.serve(answers) => match never {},
+                result = client => result.expect("the client does not panic"),
+            }
+        })
+    }
+
+    fn send(address: SocketAddr, text: &str) -> String {
+        let mut stream = TcpStream::connect(address).expect("a connection");
+        stream.write_all(text.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer to the end");
+        answer
+    }
+
+    fn get(address: SocketAddr, method: &str, path: &str) -> String {
+        send(address, &format!("{method} {path} HTTP/1.1\r\nHost: x\r\n\r\n"))
+    }
+
+    #[test]
+    fn the_pages() {
+        with_port(|address, ready| {
+            let page = get(address, "GET", "/metrics");
+            assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
+            assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
+            assert!(page.contains("\ntailwater_lines_read_total{pipeline=\"loki\"} 0\n"), "{page}");
+            assert!(get(address, "GET", "/livez").ends_with("\r\n\r\nok\n"));
+            let page = get(address, "GET", "/readyz?verbose");
+            assert!(page.starts_with("HTTP/1.1 503 ") && page.ends_with("\r\n\r\nnot yet\n"), "{page}");
+            ready.store(true, Ordering::Relaxed);
+            assert!(get(address, "GET", "/readyz").starts_with("HTTP/1.1 200 "));
+            let page = get(address, "HEAD", "/livez");
+            assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\n"), "{page}");
+            assert!(get(address, "GET", "/").starts_with("HTTP/1.1 404 "));
+            let page = get(address, "POST", "/metrics");
+            assert!(page.starts_with("HTTP/1.1 405 ") && page.contains("allow: GET, HEAD"), "{page}");
+        });
+    }
+
+    #[test]
+    fn nobody_can_be_a_burden() {
+        with_port(|address, _| {
+            let long = format!("GET /livez HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+            let mut stream = TcpStream::connect(address).expect("a connection");
+            // The other side may close before it has read all of it.
+            let _may_break = stream.write_all(long.as_bytes());
+            let mut answer = Vec::new();
+            let _may_break = stream.read_to_end(&mut answer);
+            assert!(!answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+            let many = (0..40).map(|n| format!("X-{n}: y\r\n")).collect::<String>();
+            assert!(send(address, &format!("GET /livez HTTP/1.1\r\n{many}\r\n")).starts_with("HTTP/1.1 431 "));
+            assert!(send(address, "nonsense\r\n\r\n").starts_with("HTTP/1.1 400 "));
+        });
+    }
+
+    #[test]
+    fn more_connections_than_allowed_wait_their_turn() {
+        with_port(|address, _| {
+            let mut held: Vec<_> = (0..CONNECTIONS_MAX).map(|_| TcpStream::connect(address).expect("open")).collect();
+            // These have sent nothing, so all places are taken; one more is answered when one of them goes.
+            let late = thread::spawn(move || get(address, "GET", "/livez"));
+            held.truncate(CONNECTIONS_MAX / 2);
+            assert!(late.join().expect("no panic").starts_with("HTTP/1.1 200 "));
+        });
+    }
+
+    /// The runtime's clock is not the wall's here: where all wait, it goes to the next time that somebody waits for.
+    #[tokio::test(start_paused = true)]
+    async fn who_says_nothing_is_shown_the_door() {
+        let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let admin = Admin::bind(&Settings { listen }).await.expect("a free port");
+        let address = admin.address().expect("an address");
+        let (live, ready): (Box<dyn Fn() -> Health + Send + Sync>, _) = (Box::new(|| Ok(())), Box::new(|| Ok(())));
+        let serving = tokio::spawn(admin.serve(Answers { metrics: Arc::default(), live, ready }));
+        let began = tokio::time::Instant::now();
+        let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
+        stream.try_write(b"GET /livez HTTP/1.1\r\nX: ").expect("room");
+        let mut buffer = [0; 1024];
+        loop {
+            stream.readable().await.expect("an end");
+            match stream.try_read(&mut buffer) {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock),
+            }
+        }
+        let after = began.elapsed();
+        assert!(after >= HEADERS_WITHIN && after < DONE_WITHIN, "{after:?}");
+        serving.abort();
+    }
+
+    #[test]
+    fn a_taken_port_is_said_plainly() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let listen = taken.local_addr().expect("an address");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let error = runtime.block_on(Admin::bind(&Settings { listen })).expect_err("taken");
+        assert!(error.starts_with(&format!("cannot listen on `{listen}` for the admin port: ")), "{error}");
+    }
+}

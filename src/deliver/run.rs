@@ -11,10 +11,13 @@
 //! **Invariant**: no more requests are under way than allowed, and request bodies live only while they are: a batch
 //! that waits costs its permit and nothing else. Every entry that is not given back at a deadline is reported once.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
@@ -181,34 +184,41 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
     /// Begins everything that may begin now.
     fn start(&mut self) {
         let now = self.start.elapsed();
-        let to_file = |part: &Part, file: &Option<DeadLetterFile>| part.form == Form::Letter && file.is_some();
         // One portion of letters at a time: each is a copy in memory.
-        if !self.flights.iter().any(|flight| flight.pass.is_none())
-            && let Some((work, part)) = self
-                .works
-                .iter()
-                .find_map(|work| Some((work, work.list.ready(now, |part| to_file(part, &self.letters))?)))
-        {
-            let (key, id, items) = (work.key, part.id, part.items.len());
-            let writing = self.write_letters(work, part);
-            let task = self.tasks.spawn(writing).id();
-            self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass: None });
+        if !self.flights.iter().any(|flight| flight.pass.is_none()) {
+            let letters = self.ready(now, true).next();
+            if let Some((work, part)) = letters {
+                let (key, id, items) = (work.key, part.id, part.items.len());
+                let writing = self.write_letters(work, part);
+                let task = self.tasks.spawn(writing).id();
+                self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass: None });
+            }
         }
-        while let Some((work, part)) =
-            self.works.iter().find_map(|work| Some((work, work.list.ready(now, |part| !to_file(part, &self.letters))?)))
-        {
-            let Some(pass) = self.gate.begin(now) else { break };
+        while self.gate.is_open(now) {
+            let Some((work, part)) = self.next_request(now) else { break };
             let request = self.request(&work.batch.body, part);
             let metrics = &self.delivery.metrics;
             metrics.request_bytes.inc_by(request.body.len() as u64);
-            if part.is_retry() {
-                metrics.retries.inc();
-            }
+            metrics.retries.inc_by(u64::from(part.failures() > 0));
             let (key, id, items) = (work.key, part.id, part.items.len());
             let answer_max = (ANSWER_BASE + ANSWER_PER_ITEM * items).min(ANSWER_MAX);
             let task = self.tasks.spawn(self.delivery.transport.send(request, answer_max)).id();
-            self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass: Some(pass) });
+            let pass = Some(self.gate.begin());
+            self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass });
         }
+    }
+
+    /// The request to send next: the first in order of arrival. But a store that failed is probed with what failed
+    /// least, so that one batch that nothing can be done with does not stand for the store.
+    fn next_request(&self, now: Duration) -> Option<(&Work, &Part)> {
+        let mut ready = self.ready(now, false);
+        if self.gate.failures() == 0 { ready.next() } else { ready.min_by_key(|(_, part)| part.failures()) }
+    }
+
+    /// The first part of each batch that is ready to go to the dead-letter file, or to the store.
+    fn ready(&self, now: Duration, to_file: bool) -> impl Iterator<Item = (&Work, &Part)> {
+        let goes = move |part: &Part| (part.form == Form::Letter && self.letters.is_some()) == to_file;
+        self.works.iter().filter_map(move |work| Some((work, work.list.ready(now, goes)?)))
     }
 
     fn begin(&mut self, flight: Flight) {

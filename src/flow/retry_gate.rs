@@ -81,14 +81,17 @@ impl Gate {
         }
     }
 
-    /// The right to begin a request now, or `None`.
-    pub fn begin(&mut self, now: Duration) -> Option<Pass> {
-        if now < self.closed_until || self.current >= self.allowed || self.total >= self.limit {
-            return None;
-        }
+    /// Whether a request may begin now.
+    pub fn is_open(&self, now: Duration) -> bool {
+        now >= self.closed_until && self.current < self.allowed && self.total < self.limit
+    }
+
+    /// Notes that a request begins, which [`Gate::is_open`] allowed.
+    pub fn begin(&mut self) -> Pass {
+        debug_assert!(self.current < self.allowed && self.total < self.limit, "the gate was asked");
         self.current += 1;
         self.total += 1;
-        Some(Pass { epoch: self.epoch })
+        Pass { epoch: self.epoch }
     }
 
     /// When a request may begin at the earliest, as far as the pause goes.
@@ -164,7 +167,7 @@ mod tests {
 
     /// Begins as many requests as the gate lets through.
     fn fill(gate: &mut Gate, now: Duration) -> Vec<Pass> {
-        std::iter::from_fn(|| gate.begin(now)).collect()
+        std::iter::from_fn(|| gate.is_open(now).then(|| gate.begin())).collect()
     }
 
     fn end(gate: &mut Gate, pass: Option<Pass>, health: Health, now: Duration) -> Option<Recovery> {
@@ -219,7 +222,7 @@ mod tests {
     #[test]
     fn hurrying_ends_the_pause() {
         let mut gate = Gate::new(4);
-        let pass = gate.begin(s(0));
+        let pass = Some(gate.begin());
         assert_eq!(end(&mut gate, pass, Health::Held, s(1)), None);
         gate.hurry(s(2));
         assert_eq!(fill(&mut gate, s(2)).len(), 1, "still one at a time");

@@ -95,14 +95,12 @@ impl<'a> Cursor<'a> {
 
     fn string(&mut self) -> Option<Quoted<'a>> {
         self.take(b'"')?;
-        let (mut at, mut first_escape) = (0, None);
-        loop {
-            at += memchr::memchr2(b'"', b'\\', self.rest.get(at..)?)?;
-            if self.rest[at] == b'"' {
-                break;
-            }
-            first_escape.get_or_insert(at);
-            at += 2;
+        let mut at = memchr::memchr2(b'"', b'\\', self.rest)?;
+        let first_escape = (self.rest[at] == b'\\').then_some(at);
+        // Where there is one escape there are many, close together (JSON inside of JSON): a plain loop is faster there.
+        while self.rest[at] != b'"' {
+            let rest = self.rest.get(at + 2..)?;
+            at += 2 + rest.iter().position(|&byte| byte == b'"' || byte == b'\\')?;
         }
         let inner = &self.rest[..at];
         self.rest = &self.rest[at + 1..];

@@ -17,6 +17,7 @@
 
 use crate::model::event::Level;
 
+use super::headers::{klog, redis, shaped};
 use super::level;
 
 /// No head is longer.
@@ -31,51 +32,6 @@ pub fn level(line: &str) -> Option<Level> {
     let bytes = line.as_bytes();
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
     klog(bytes).or_else(|| redis(bytes)).or_else(|| Head { rest: bytes, time_seen: false, names: 0 }.level())
-}
-
-/// Equivalent: `^[IWEF]([0-9]{4}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} +[0-9]+ [^ \]]+:[0-9]+\]`.
-fn klog(line: &[u8]) -> Option<Level> {
-    let (letter, rest) = line.split_first()?;
-    let level = match letter {
-        b'I' => Level::Info,
-        b'W' => Level::Warn,
-        b'E' => Level::Error,
-        b'F' => Level::Fatal,
-        _ => return None,
-    };
-    let rest = shaped(rest, b"00000000 00:00:00.000000 ").or_else(|| shaped(rest, b"0000 00:00:00.000000 "))?;
-    let rest = rest.trim_ascii_start();
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let place = rest[digits..].strip_prefix(b" ")?;
-    let end = place.iter().position(|byte| matches!(byte, b' ' | b']'))?;
-    let number = place[..end].rsplit(|&byte| byte == b':').next()?;
-    (digits > 0 && place[end] == b']' && number.len() < end && is_digits(number)).then_some(level)
-}
-
-/// Equivalent: `^[0-9]+:[XCSM] [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} [.\-*#] `.
-fn redis(line: &[u8]) -> Option<Level> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let [b':', b'X' | b'C' | b'S' | b'M', rest @ ..] = &line[digits..] else { return None };
-    match shaped(rest, b" 00 Aaa 0000 00:00:00.000 ")? {
-        _ if digits == 0 => None,
-        [b'.' | b'-', b' ', ..] => Some(Level::Debug),
-        [b'*', b' ', ..] => Some(Level::Info),
-        [b'#', b' ', ..] => Some(Level::Warn),
-        _ => None,
-    }
-}
-
-/// What follows a beginning of the given shape: `0` stands for a digit, `A` and `a` for a letter, the others for
-/// themselves.
-fn shaped<'a>(text: &'a [u8], shape: &[u8]) -> Option<&'a [u8]> {
-    let (head, rest) = text.split_at_checked(shape.len())?;
-    let fits = head.iter().zip(shape).all(|(byte, shape)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        b'A' => byte.is_ascii_uppercase(),
-        b'a' => byte.is_ascii_lowercase(),
-        _ => byte == shape,
-    });
-    fits.then_some(rest)
 }
 
 /// A line's head, as far as it was not read yet.
@@ -146,6 +102,9 @@ impl<'a> Head<'a> {
         if let Some(level) = level::set_off(inside) {
             return Piece::Level(level);
         }
+        if inside.first().is_some_and(u8::is_ascii_digit) {
+            return self.level_behind_time(inside).map_or(Piece::Neutral, Piece::Level);
+        }
         if close != b']' {
             return Piece::Neutral;
         }
@@ -162,14 +121,13 @@ impl<'a> Head<'a> {
 
     fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
         for word in inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
+            let made = Made::of(word);
+            if self.is_neutral(word, made) {
+                continue;
+            }
             // Celery's `[2026-11-23 08:50:48,703: WARNING/MainProcess]`.
-            let name = word.split(|&byte| byte == b'/').next().filter(|_| self.time_seen).unwrap_or(word);
-            if let Some(level) = level::upper(name, self.time_seen) {
-                return Some(level);
-            }
-            if !self.is_neutral(word) {
-                return None;
-            }
+            let slash = word.iter().position(|&byte| byte == b'/').filter(|_| self.time_seen);
+            return level::upper(&word[..slash.unwrap_or(word.len())], self.time_seen);
         }
         None
     }
@@ -179,6 +137,10 @@ impl<'a> Head<'a> {
         let end = self.rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b'(' | 0x1b));
         let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
         self.rest = rest;
+        let made = Made::of(word);
+        if self.is_neutral(word, made) {
+            return Piece::Neutral;
+        }
         if let Some(level) = level::upper(word, self.time_seen) {
             return Piece::Level(level);
         }
@@ -191,11 +153,10 @@ impl<'a> Head<'a> {
         if is_set_off && let Some(level) = level::set_off(word) {
             return Piece::Level(level);
         }
-        if let Some(level) = before_colon(word) {
+        if made.has(COLON)
+            && let Some(level) = before_colon(word)
+        {
             return Piece::Level(level);
-        }
-        if self.is_neutral(word) {
-            return Piece::Neutral;
         }
         if let Some(at) = word.iter().position(|&byte| byte == b'=') {
             return keyed(&word[..at], &word[at + 1..]);
@@ -209,20 +170,76 @@ impl<'a> Head<'a> {
     }
 
     /// Whether `word` is a number, a time, a date or only signs. Notes a time of day.
-    fn is_neutral(&mut self, word: &[u8]) -> bool {
-        let Some(&first) = word.first() else { return true };
-        if word.iter().all(u8::is_ascii_punctuation) {
+    fn is_neutral(&mut self, word: &[u8], made: Made) -> bool {
+        if !made.has(LETTER | DIGIT | OTHER) {
             return true;
         }
-        let bare = word.strip_suffix(b",").unwrap_or(word);
-        if first.is_ascii_digit() || matches!(first, b'+' | b'-' | b'#') {
-            let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
-            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b":.,;/+-_#]".contains(byte);
-            self.time_seen |= word.windows(7).any(|part| shaped(part, b"0:00:00").is_some());
-            return letters <= 3 && word.iter().all(plain);
+        match word {
+            [b'0'..=b'9' | b'+' | b'-' | b'#', ..] => {
+                self.time_seen |= made.has(COLON) && has_time(word);
+                made.letters <= 3 && !made.has(SIGN | OTHER)
+            }
+            // `I,` of Ruby, `Mon,` of dates.
+            [rest @ .., b','] => rest.len() == 1 || is_of_calendar(rest),
+            _ => word.len() == 1 && made.has(LETTER) || is_of_calendar(word),
         }
-        bare.len() == 1 && first.is_ascii_alphabetic() || CALENDAR.contains(&bare)
     }
+}
+
+const LETTER: u8 = 1;
+const DIGIT: u8 = 2;
+const COLON: u8 = 4;
+/// Signs that stand in numbers, times and dates.
+const NUMBER_SIGN: u8 = 8;
+/// The other signs of ASCII.
+const SIGN: u8 = 16;
+/// Controls, and what is beyond ASCII.
+const OTHER: u8 = 32;
+
+const CLASSES: [u8; 256] = {
+    let mut table = [OTHER; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        let value = byte as u8;
+        table[byte] = match value {
+            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
+            b'0'..=b'9' => DIGIT,
+            b':' => COLON,
+            b'.' | b',' | b';' | b'/' | b'+' | b'-' | b'_' | b'#' | b']' => NUMBER_SIGN,
+            _ if value.is_ascii_punctuation() => SIGN,
+            _ => OTHER,
+        };
+        byte += 1;
+    }
+    table
+};
+
+/// What a word is made of.
+#[derive(Clone, Copy)]
+struct Made {
+    /// The classes of its bytes, joined.
+    classes: u8,
+    /// How many letters it has.
+    letters: usize,
+}
+
+impl Made {
+    fn of(word: &[u8]) -> Self {
+        word.iter().fold(Self { classes: 0, letters: 0 }, |made, &byte| {
+            let class = CLASSES[usize::from(byte)];
+            Self { classes: made.classes | class, letters: made.letters + usize::from(class & LETTER) }
+        })
+    }
+
+    fn has(self, classes: u8) -> bool {
+        self.classes & classes != 0
+    }
+}
+
+/// Equivalent: `^[^:]*[0-9]:[0-9]{2}:[0-9]{2}`.
+fn has_time(word: &[u8]) -> bool {
+    let digit = word.iter().position(|&byte| byte == b':').and_then(|colon| colon.checked_sub(1));
+    digit.is_some_and(|digit| shaped(&word[digit..], b"0:00:00").is_some())
 }
 
 /// What follows a terminal's colour, or `text` itself. Equivalent: `^\x1b\[[0-9;]*m`.
@@ -241,12 +258,50 @@ fn without_colour(text: &[u8]) -> &[u8] {
     text.iter().position(|&byte| byte == 0x1b).map_or(text, |end| &text[..end])
 }
 
-/// Words that belong to a time.
-const CALENDAR: &[&[u8]] = &[
-    b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec", b"Mon", b"Tue",
-    b"Wed", b"Thu", b"Fri", b"Sat", b"Sun", b"AM", b"PM", b"am", b"pm", b"UTC", b"GMT", b"CET", b"CEST", b"EST",
-    b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"IST", b"JST", b"BST", b"MSK",
-];
+/// Whether `word` belongs to a time: a month, a day, a zone.
+fn is_of_calendar(word: &[u8]) -> bool {
+    match word.len() {
+        2 => matches!(word, b"AM" | b"PM" | b"am" | b"pm"),
+        3 => matches!(
+            word,
+            b"Jan"
+                | b"Feb"
+                | b"Mar"
+                | b"Apr"
+                | b"May"
+                | b"Jun"
+                | b"Jul"
+                | b"Aug"
+                | b"Sep"
+                | b"Oct"
+                | b"Nov"
+                | b"Dec"
+                | b"Mon"
+                | b"Tue"
+                | b"Wed"
+                | b"Thu"
+                | b"Fri"
+                | b"Sat"
+                | b"Sun"
+                | b"UTC"
+                | b"GMT"
+                | b"CET"
+                | b"EST"
+                | b"EDT"
+                | b"CST"
+                | b"CDT"
+                | b"MST"
+                | b"MDT"
+                | b"PST"
+                | b"PDT"
+                | b"IST"
+                | b"JST"
+                | b"BST"
+                | b"MSK"
+        ),
+        _ => word == b"CEST",
+    }
+}
 
 /// `WARN:`, `error:`, `WARNING:root:text`: in lower case only if the colon ends the word.
 fn before_colon(word: &[u8]) -> Option<Level> {
@@ -278,8 +333,4 @@ fn is_name(word: &[u8]) -> bool {
 fn separated(rest: &[u8]) -> bool {
     let rest = rest.trim_ascii_start();
     matches!(rest, [b'|', ..] | [b'-', b' ', ..])
-}
-
-fn is_digits(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
 }

@@ -4,8 +4,8 @@
 //! time=2026-11-23T08:50:48Z level=warn msg="disk \"sda\" nearly full" free=12 note=
 //! ```
 //!
-//! Equivalent of a pair: `KEY=("([^"\\]|\\.)*"|[^\s"]*)(\s|$)` with `KEY` = `[\pL_@][\pL\pN_.\-/@:]*` (and any other
-//! character beyond ASCII). By itself a line counts as logfmt only if all of it is pairs, at least two: a sentence with
+//! Equivalent of a pair: `KEY=("([^"\\]|\\.)*"|[^\s"]*)(\s|$)` with `KEY` = `[a-zA-Z_@X][a-zA-Z0-9_.\-/@:X]*`, where `X`
+//! is any character beyond ASCII. By itself a line counts as logfmt only if all of it is pairs, at least two: a sentence with
 //! `x=1` in it is a sentence.
 //!
 //! **Invariant**: a value given as [`Text::Escaped`] is the inside of a valid JSON string. A quoted value with other
@@ -98,11 +98,23 @@ fn pair(text: &str) -> Option<(Text<'_>, Text<'_>, &str)> {
     rest.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace()).then_some((Text::Plain(key), value, rest))
 }
 
+/// The bytes that may stand in a key.
+const IN_KEYS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let value = byte as u8;
+        table[byte] =
+            value.is_ascii_alphanumeric() || value >= 0x80 || matches!(value, b'_' | b'.' | b'-' | b'/' | b'@' | b':');
+        byte += 1;
+    }
+    table
+};
+
 /// The key that `text` begins with, and what stands behind its `=`.
 #[inline]
 fn key(text: &str) -> Option<(&str, &str)> {
-    let inner = |byte: u8| byte.is_ascii_alphanumeric() || byte >= 0x80 || b"_.-/@:".contains(&byte);
-    let end = text.bytes().position(|byte| !inner(byte))?;
+    let end = text.bytes().position(|byte| !IN_KEYS[usize::from(byte)])?;
     let (key, rest) = text.split_at(end);
     let first = *key.as_bytes().first()?;
     let starts_well = first.is_ascii_alphabetic() || first >= 0x80 || first == b'_' || first == b'@';
@@ -132,4 +144,45 @@ fn quoted_value(text: &str) -> Option<(Text<'_>, &str)> {
     let (inner, rest) = (text.get(..at)?, text.get(at + 1..)?);
     let value = if escapes && is_json { Text::Escaped(inner) } else { Text::Plain(inner) };
     Some((value, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use regex::Regex;
+
+    use super::super::pairs::Scratch;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_equivalent_regex_agrees(
+            line in prop_oneof![
+                "([a-z@é.0-9]{0,3}=?(\"([a-z =]|\\\\[\"nx\\\\]){0,4}\"?|[a-z\"=é]{0,3})[ \t]{0,2}){1,4}",
+                "([a-z@é.][a-z0-9]{0,2}=(\"([a-z =]|\\\\[\"nx\\\\]){0,4}\"|[a-z=é]{0,3})[ \t]{1,2}){2,4}",
+            ],
+        ) {
+            let pair = Regex::new(
+                r#"(?s)^([a-zA-Z_@[^\x00-\x7f]][a-zA-Z0-9_.\-/@:[^\x00-\x7f]]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?-u:[ \t\n\r\x0c]+|$)"#,
+            ).expect("valid");
+            let mut expected = Some(Vec::new());
+            let mut rest = line.trim_ascii();
+            while !rest.is_empty() {
+                let Some(found) = pair.captures(rest) else {
+                    expected = None;
+                    break;
+                };
+                let value = found[2].strip_prefix('"').and_then(|value| value.strip_suffix('"')).unwrap_or(&found[2]);
+                expected.get_or_insert_default().push((found[1].to_owned(), value.to_owned()));
+                rest = &rest[found[0].len()..];
+            }
+            let expected = expected.filter(|pairs| pairs.len() >= 2);
+            let mut scratch = Scratch::default();
+            let mut pairs = scratch.lend();
+            let found = parse_whole(&line, &mut pairs).map(|_| ());
+            let inner = |text: &Text<'_>| match *text { Text::Plain(inner) | Text::Escaped(inner) => inner.to_owned() };
+            let list: Vec<_> = pairs.as_slice().iter().map(|(key, value)| (inner(key), inner(value))).collect();
+            prop_assert_eq!(found.map(|()| list), expected);
+        }
+    }
 }

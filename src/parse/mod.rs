@@ -3,10 +3,10 @@
 //! In reading order:
 //! - [`Parser`], here: the kinds, their settings, and which parser a line goes to
 //! - [`auto`]: decides line by line what a line is
-//! - [`json`]: one pass over a JSON object that checks it and notes where level and message stand
+//! - [`json`]: a line that is one JSON object, and `scan`: the one pass that checks it
 //! - [`logfmt`]: `key=value` pairs
 //! - [`regex`]: the user's own expression
-//! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning
+//! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
 //! - [`level`]: which keys and which words mean which level
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //!
@@ -15,6 +15,7 @@
 
 pub mod auto;
 pub mod head;
+mod headers;
 pub mod json;
 pub mod level;
 pub mod logfmt;
@@ -23,6 +24,7 @@ pub mod parsed;
 pub mod plain;
 mod quoted;
 pub mod regex;
+mod scan;
 
 use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
 

@@ -2,18 +2,21 @@
 
 /// The first place at or behind `at` of a quote, a backslash or a control character.
 #[inline(always)]
-pub(super) fn special(bytes: &[u8], mut at: usize) -> Option<usize> {
+pub(super) fn special(bytes: &[u8], at: usize) -> Option<usize> {
     // Eight bytes at a time: log strings are short, and finding the right routine for long ones costs more than
     // reading the short ones does.
-    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        let found = special_bits(u64::from_le_bytes(*word));
+    let rest = bytes.get(at..)?;
+    let mut at = at;
+    let mut words = rest.chunks_exact(8);
+    for word in words.by_ref() {
+        let found = special_bits(u64::from_le_bytes(word.try_into().unwrap_or_default()));
         if found != 0 {
             return Some(at + (found.trailing_zeros() / 8) as usize);
         }
         at += 8;
     }
-    let rest = bytes.get(at..)?;
-    rest.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').map(|found| at + found)
+    let last = words.remainder();
+    last.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').map(|found| at + found)
 }
 
 /// The high bit of each byte of `word` that is a quote, a backslash or a control character. The lowest bit set is

@@ -199,8 +199,13 @@ impl Turn<'_> {
     /// Handles the finished lines in the buffer and moves the rest to its front; false where there was no room.
     fn lines(&mut self) -> bool {
         loop {
-            if self.state.in_cut && !self.skip_cut() {
-                return true;
+            if self.state.in_cut {
+                if !self.close_overdue(self.base + self.filled as u64) {
+                    return false;
+                }
+                if !self.skip_cut() {
+                    return true;
+                }
             }
             if !self.whole_lines() {
                 return false;
@@ -305,10 +310,16 @@ impl Turn<'_> {
         if open.is_some() {
             // The bytes before an open piece are not at hand; the look at the end of the file must do.
             self.state.tail = (0, 0);
+            // A line that was cut behind it will be met again from its beginning.
+            self.state.in_cut = false;
         }
         if self.state.joined.done_until.iter().all(|done| *done <= self.state.pos) {
             self.state.ledger.note_point(self.state.pos, self.state.runs);
         }
+    }
+
+    fn close_overdue(&mut self, end: u64) -> bool {
+        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.entries, end)
     }
 
     /// Handles one line; false where there was no room for what it makes, and then nothing was taken of it.
@@ -319,16 +330,12 @@ impl Turn<'_> {
             Format::Plain => 2,
         }];
         let entry = framer.entry(line);
-        let joiner = &mut self.reader.joiner;
         if entry.time.is_none() {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
-        loop {
-            if !self.forge.is_ready() {
-                return false;
-            }
-            let Some(joined) = joiner.overdue(span.end) else { break };
-            hand_on(self.state, self.forge, &mut self.reader.entries, &joined);
+        let joiner = &mut self.reader.joiner;
+        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.entries, span.end) {
+            return false;
         }
         match joiner.push(&entry, span, lost) {
             Step::Whole => push(self.state, self.forge, &mut self.reader.entries, &entry, lost, &[span]),
@@ -349,6 +356,18 @@ fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
     let time = Time { secs: since.as_secs() as i64, nanos: since.subsec_nanos() };
     state.ledger.note_reading(Reading { start: span.start, end: covered.max(span.end), time });
     state.new_readings = true;
+}
+
+/// Closes pieces that must not stay open when the file is read to `end`; false where there was no room for them, or
+/// is none for what follows.
+fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, entries: &mut u64, end: u64) -> bool {
+    loop {
+        if !forge.is_ready() {
+            return false;
+        }
+        let Some(joined) = joiner.overdue(end) else { return true };
+        hand_on(state, forge, entries, &joined);
+    }
 }
 
 fn hand_on(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, joined: &Joined<'_>) {

@@ -60,9 +60,9 @@ impl Part {
         }
     }
 
-    /// Whether it failed before.
-    pub fn is_retry(&self) -> bool {
-        self.failures > 0
+    /// How often it failed in a row.
+    pub fn failures(&self) -> u32 {
+        self.failures
     }
 
     /// A part of this one that holds only `items`, some of its own, with the failures it had.
