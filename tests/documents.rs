@@ -1,7 +1,7 @@
 //! The tables in `docs/` are made of the program's own, so they cannot fall behind it.
 //!
 //! A table stands between `<!-- begin NAME -->` and `<!-- end -->`. Where one differs the test fails; with
-//! `TAILWATER_WRITE_DOCS=1` in the environment it writes what is right.
+//! `TAILWATER_BLESS=1` in the environment it writes what is right.
 #![expect(clippy::disallowed_methods, reason = "a test reads and writes documents")]
 
 use std::collections::BTreeMap;
@@ -9,6 +9,9 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
+use clap::{Arg, CommandFactory as _};
+use tailwater::cli::Cli;
+use tailwater::exit::Exit;
 use tailwater::metrics::Metrics;
 
 #[test]
@@ -16,19 +19,32 @@ fn metrics() {
     check("docs/metrics.md", &|name| (name == "series").then(series));
 }
 
+#[test]
+fn commands() {
+    check("docs/commands.md", &|name| match name {
+        "exit" => Some(exit_codes()),
+        "commands" => Some(subcommands()),
+        "flags" => Some(flags(Cli::command().get_arguments())),
+        _ => {
+            let command = Cli::command();
+            command.get_subcommands().find(|known| known.get_name() == name).map(|known| flags(known.get_arguments()))
+        }
+    });
+}
+
 /// Holds every table of a document against what `make` gives for its name.
 fn check(file: &str, make: &dyn Fn(&str) -> Option<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let typed = fs::read_to_string(&path).expect("a document");
     let made = filled_in(&typed, make);
-    if made != typed && env::var_os("TAILWATER_WRITE_DOCS").is_some() {
+    if made != typed && env::var_os("TAILWATER_BLESS").is_some() {
         fs::write(&path, made).expect("written");
         return;
     }
     let differs = made.lines().zip(typed.lines().chain(std::iter::repeat(""))).find(|(made, typed)| made != typed);
     assert!(
         made == typed,
-        "{file} is behind the program, first at: {differs:?}\nTAILWATER_WRITE_DOCS=1 cargo test --test documents writes it"
+        "{file} is behind the program, first at: {differs:?}\nTAILWATER_BLESS=1 cargo test --test documents writes it"
     );
 }
 
@@ -71,6 +87,43 @@ fn series() -> String {
                 labels.map(|names| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
             out += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.unwrap_or_default());
         }
+    }
+    out
+}
+
+fn exit_codes() -> String {
+    let rows = Exit::ALL.iter().map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
+    format!("| code | |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+fn subcommands() -> String {
+    let command = Cli::command();
+    let rows = command.get_subcommands().map(|known| {
+        format!(
+            "| `tailwater {}` | {} |\n",
+            known.get_name(),
+            known.get_about().map(ToString::to_string).unwrap_or_default()
+        )
+    });
+    format!("| command | |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+/// The flags of a command; the help of each ends with its variable.
+fn flags<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
+    let mut out = String::from("| flag | variable | |\n|---|---|---|\n");
+    for (long, arg) in args.filter_map(|arg| arg.get_long().map(|long| (long, arg))) {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let (help, variable) = match help.split_once(" [env: ") {
+            Some((help, variable)) => (help, format!("`{}`", variable.trim_end_matches(']'))),
+            None => (help.as_str(), String::new()),
+        };
+        let choices = arg.get_possible_values().iter().map(|choice| choice.get_name().to_owned()).collect::<Vec<_>>();
+        let value = match arg.get_value_names().and_then(|names| names.first()) {
+            _ if !arg.get_action().takes_values() => String::new(),
+            _ if !choices.is_empty() => format!(" {}", choices.join("\\|")),
+            name => format!(" {}", name.map_or("", |name| name.as_str())),
+        };
+        out += &format!("| `--{long}{value}` | {variable} | {help} |\n");
     }
     out
 }
