@@ -1,1 +1,100 @@
-fn main() {}
+//! The process: parse, configure, run, exit code.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use tailwater::app;
+use tailwater::cli::{Cli, Command};
+use tailwater::config::flags::LogTyped;
+use tailwater::config::machine::Machine;
+use tailwater::config::settings::Settings;
+use tailwater::config::{report, show};
+use tailwater::exit::Exit;
+use tailwater::log;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => {
+            // Help and version go to stdout and are a success; where they cannot be written nobody wants them.
+            let is_wrong = message.use_stderr();
+            drop(message.print());
+            return if is_wrong { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let machine = Machine::real();
+    let log = cli.log_typed();
+    let exit = match &cli.command {
+        None => match Settings::from_flags(&cli.typed(), &machine) {
+            Ok(settings) => run(settings, &machine),
+            Err(problems) => refuse(&report::render(&problems, "", "")),
+        },
+        Some(Command::Run(config)) => match load(config.config.as_deref(), &log, &machine) {
+            Ok(settings) => run(settings, &machine),
+            Err(exit) => exit,
+        },
+        Some(Command::Check(config)) => match load(config.config.as_deref(), &log, &machine) {
+            Ok(settings) => {
+                print!("{}", show::render(&settings));
+                Exit::Done
+            }
+            Err(exit) => exit,
+        },
+        Some(Command::Checkpoints(which)) => {
+            match state_dir(which.state_dir.as_deref(), which.config.as_deref(), &log, &machine) {
+                Ok(dir) => app::checkpoints::list(&dir, which.json),
+                Err(exit) => exit,
+            }
+        }
+    };
+    exit.into()
+}
+
+fn run(settings: Settings, machine: &Machine<'_>) -> Exit {
+    if let Err(error) = log::start(settings.log, machine.stderr_terminal) {
+        eprintln!("tailwater: the log cannot be started: {error}");
+        return Exit::Internal;
+    }
+    app::run(settings)
+}
+
+fn refuse(text: &str) -> Exit {
+    eprint!("{text}");
+    Exit::Usage
+}
+
+/// Loads a settings file; says what is wrong with it.
+fn load(typed: Option<&Path>, log: &LogTyped, machine: &Machine<'_>) -> Result<Settings, Exit> {
+    let path = typed.map(Path::to_owned).or_else(|| (machine.env)("TAILWATER_CONFIG").map(PathBuf::from));
+    let Some(path) = path else {
+        return Err(refuse(
+            "tailwater: no settings file was named\nhint: give `--config FILE`, or set TAILWATER_CONFIG\n",
+        ));
+    };
+    let name = path.display().to_string();
+    let bytes = std::fs::read(&path)
+        .map_err(|error| refuse(&format!("tailwater: settings file `{name}` cannot be read: {error}\n")))?;
+    Settings::from_file(&bytes, &name, log, machine)
+        .map_err(|problems| refuse(&report::render(&problems, &name, &String::from_utf8_lossy(&bytes))))
+}
+
+fn state_dir(
+    dir: Option<&Path>,
+    config: Option<&Path>,
+    log: &LogTyped,
+    machine: &Machine<'_>,
+) -> Result<PathBuf, Exit> {
+    let variable = || (machine.env)("TAILWATER_STATE_DIR").map(PathBuf::from);
+    if config.is_none()
+        && let Some(dir) = dir.map(Path::to_owned).or_else(variable)
+    {
+        return Ok(dir);
+    }
+    if config.is_none() && (machine.env)("TAILWATER_CONFIG").is_none() {
+        let text = "tailwater: no state directory was named\nhint: give `--state-dir DIR`, or `--config FILE` with the settings that name it\n";
+        return Err(refuse(text));
+    }
+    let settings = load(config, log, machine)?;
+    settings.state_dir.ok_or_else(|| refuse("tailwater: the settings name no `state_dir`, so there are no cursors\n"))
+}

@@ -1,0 +1,43 @@
+//! Builds the parts, starts them, drains them.
+//!
+//! ```text
+//! main thread     the supervisor: signals, ends, deadlines, the checkpoint's second
+//! tailwater-net   one current-thread runtime: deliveries over HTTP, the admin port, signals
+//! <sink>          a pipeline each          stdout   its one writer
+//! files           the follower             stdin    the pipe's reader
+//! ```
+//!
+//! **Invariant**: whatever ends first, every pipeline's thread is waited for before the process says how it ended.
+//!
+//! - [`start`]: the parts and their threads
+//! - [`supervise`]: what happens until the end, and what that comes to
+//! - [`checkpoints`]: the command that lists cursors
+//! - [`machine`]: what is asked of the machine at the start
+
+pub mod checkpoints;
+pub mod machine;
+pub mod start;
+pub mod supervise;
+
+use tracing::{error, info};
+
+use crate::config::settings::Settings;
+use crate::exit::Exit;
+
+/// Ships until there is nothing more to ship or a signal ends it.
+pub fn run(settings: Settings) -> Exit {
+    machine::raise_descriptor_limit();
+    let grace = settings.shutdown_grace;
+    let drain = settings.shutdown == crate::config::settings::Shutdown::Drain;
+    let once = settings.once;
+    let running = match start::start(settings) {
+        Ok(running) => running,
+        Err(refused) => {
+            error!("{}", refused.message);
+            return refused.exit;
+        }
+    };
+    let exit = supervise::supervise(running, &supervise::Manners { grace, drain, once });
+    info!(exit = exit.code(), "ended: {}", exit.meaning());
+    exit
+}

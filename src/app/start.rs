@@ -1,0 +1,523 @@
+//! The parts and their threads.
+
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{mpsc as tokio_mpsc, watch};
+use tracing::{error, info, warn};
+
+use super::machine;
+use crate::admin::{Admin, Answers};
+use crate::cli;
+use crate::config::parts::Sink;
+use crate::config::settings::Settings;
+use crate::deliver::http::Client;
+use crate::deliver::null;
+use crate::deliver::progress::Progress;
+use crate::deliver::run::Delivery;
+use crate::deliver::stdout::{self, Ended, Job};
+use crate::exit::Exit;
+use crate::flow::checkpoint::Book;
+use crate::metrics::Metrics;
+use crate::model::batch::{Batch, Report};
+use crate::model::budget::Budget;
+use crate::model::feed::Signal;
+use crate::model::units::format_bytes;
+use crate::pipeline::forge::Tools;
+use crate::pipeline::{Inbox, Parts, Pipeline, Summary};
+use crate::sinks::kind::Transport;
+use crate::sources::files::find::Finder;
+use crate::sources::files::follow::{Follower, Gauges, Limits, Parts as FollowerParts};
+use crate::sources::files::watch::{Waker, Watch};
+use crate::sources::stdin::{self, Pipe};
+use crate::store::{OpenError, Store};
+
+/// How often active files are read.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// What is held of a pipe: more than a piece of a line may stay open for.
+const PIPE_BYTES: u64 = 4 << 20;
+
+/// What the supervisor hears.
+pub enum Event {
+    /// A signal to end; its number.
+    Signal(i32),
+    /// A source has given all its feeds.
+    SourceEnded {
+        /// Whether it was the pipe.
+        pipe: bool,
+    },
+    /// A pipeline's thread has ended.
+    PipelineEnded(usize),
+    /// The reader of stdout went away.
+    StdoutClosed,
+    /// A delivery cannot work at all, and why.
+    DeliveryFailed(String),
+}
+
+/// Why the program does not start.
+pub struct Refused {
+    /// The fact and the way out.
+    pub message: String,
+    /// The exit code.
+    pub exit: Exit,
+}
+
+/// The started program.
+pub struct Running {
+    /// What happens.
+    pub events: Receiver<Event>,
+    /// The pipelines, by index.
+    pub pipelines: Vec<Started>,
+    /// Checkpoints.
+    pub store: Arc<Store>,
+    /// Whether anything gets done.
+    pub progress: Arc<Progress>,
+    /// Sources that have not ended; files end only when read once.
+    pub sources: usize,
+    /// Whether there is a pipe that has not ended.
+    pub has_pipe: bool,
+    /// Ends the deliveries.
+    pub deadline: watch::Sender<Option<tokio::time::Instant>>,
+    /// Ends stdout's writer.
+    pub stop_stdout: Arc<AtomicBool>,
+    /// Ends the follower.
+    pub stop_files: Arc<AtomicBool>,
+    /// Wakes the follower to see that.
+    pub waker: Option<Waker>,
+    /// The series.
+    pub metrics: Arc<Metrics>,
+    /// Numbers of the follower.
+    pub gauges: Arc<Gauges>,
+}
+
+/// One started pipeline.
+pub struct Started {
+    /// The sink's name.
+    pub name: Arc<str>,
+    /// How it is delivered.
+    pub transport: Transport,
+    /// Its inbox.
+    pub inbox: Sender<Inbox>,
+    /// Its thread, until it is joined.
+    pub thread: Option<JoinHandle<Summary>>,
+}
+
+/// Starts everything.
+pub fn start(settings: Settings) -> Result<Running, Refused> {
+    let store = Arc::new(open_store(&settings)?);
+    let metrics = Arc::new(Metrics::new());
+    metrics.set_build(env!("CARGO_PKG_VERSION"), env!("TAILWATER_COMMIT"), env!("TAILWATER_PROFILE"));
+    let progress = Arc::new(Progress::default());
+    let gauges = Arc::new(Gauges::default());
+    let (event_sender, events) = mpsc::channel();
+    let (deadline, deadline_seen) = watch::channel(None);
+    let stop_stdout = Arc::new(AtomicBool::new(false));
+    let has_pipe = settings.sources.iter().any(|source| !source.has_files());
+    let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
+    let memory = settings.memory_limit - if has_pipe { PIPE_BYTES.min(settings.memory_limit / 4) } else { 0 };
+    let share = memory as usize / settings.sinks.len();
+    announce(&settings, share);
+
+    let mut pipelines = Vec::new();
+    let mut over_http = Vec::new();
+    let mut stdout_jobs = None;
+    for (index, sink) in settings.sinks.iter().enumerate() {
+        let (inbox_sender, inbox) = mpsc::channel();
+        let pipeline_metrics = metrics.pipeline(&sink.name);
+        let budget = Budget::new(share);
+        pipeline_metrics.show_budget(&budget);
+        let outlet: Box<dyn Fn(Batch) + Send> = match sink.sink.transport {
+            Transport::Http => {
+                let (batches, received) = tokio_mpsc::unbounded_channel();
+                over_http.push((index, inbox_sender.clone(), received));
+                // The delivery can only be gone when the process ends, and then nobody reads the file's rest.
+                Box::new(move |batch| drop(batches.send(batch)))
+            }
+            Transport::Stdout => {
+                let jobs = stdout_jobs.get_or_insert_with(|| {
+                    start_stdout(Arc::clone(&progress), Arc::clone(&stop_stdout), event_sender.clone())
+                });
+                stdout_outlet(jobs.clone(), inbox_sender.clone())
+            }
+            Transport::Null => null_outlet(Arc::clone(&progress), inbox_sender.clone()),
+        };
+        let parts = Parts {
+            name: Arc::clone(&sink.name),
+            index,
+            tools: Tools {
+                encoder: sink.sink.encoder(),
+                parsers: settings.parsers.clone(),
+                batch: sink.batch.clone(),
+                budget,
+                permit_bytes: sink.permit_bytes(settings.max_line),
+                max_line: settings.max_line,
+            },
+            poll_interval: POLL_INTERVAL,
+            book: Arc::clone(&store) as Arc<dyn Book>,
+            inbox,
+            outlet,
+            metrics: pipeline_metrics,
+        };
+        let thread = spawn_pipeline(parts, event_sender.clone())?;
+        pipelines.push(Started {
+            name: Arc::clone(&sink.name),
+            transport: sink.sink.transport,
+            inbox: inbox_sender,
+            thread: Some(thread),
+        });
+    }
+    drop(stdout_jobs);
+    start_net(
+        &settings,
+        over_http,
+        Net {
+            metrics: Arc::clone(&metrics),
+            progress: Arc::clone(&progress),
+            gauges: Arc::clone(&gauges),
+            has_files,
+            deadline: deadline_seen,
+            events: event_sender.clone(),
+        },
+    )?;
+    let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
+    let sources = usize::from(has_files) + usize::from(has_pipe);
+    Ok(Running {
+        events,
+        pipelines,
+        store,
+        progress,
+        sources,
+        has_pipe,
+        deadline,
+        stop_stdout,
+        stop_files,
+        waker,
+        metrics,
+        gauges,
+    })
+}
+
+fn announce(settings: &Settings, share: usize) {
+    let sinks: Vec<&str> = settings.sinks.iter().map(|sink| &*sink.name).collect();
+    let sources: Vec<&str> = settings.sources.iter().map(|source| &*source.name).collect();
+    info!(
+        version = cli::VERSION,
+        sources = sources.join(","),
+        sinks = sinks.join(","),
+        memory_per_sink = format_bytes(share as u64),
+        "started"
+    );
+    if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {
+        info!(
+            "stdin is read at the pace of the slowest sink, since a pipe cannot be read twice; a sink that is down stops \
+             the writer of the pipe"
+        );
+    }
+}
+
+fn open_store(settings: &Settings) -> Result<Store, Refused> {
+    let Some(dir) = &settings.state_dir else {
+        if settings.sources.iter().any(crate::config::parts::Source::has_files) && !settings.once {
+            warn!(
+                "no cursors are kept: after a restart files are read from their beginning. Give --state-dir to go on where it ended"
+            );
+        }
+        return Ok(Store::in_memory());
+    };
+    open_dir(dir, settings.shutdown_grace)
+}
+
+fn open_dir(dir: &Path, wait: Duration) -> Result<Store, Refused> {
+    Store::open(dir, wait).map_err(|error| match error {
+        OpenError::Locked(holder) => {
+            let holder = holder.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
+            Refused {
+                message: format!(
+                    "state directory `{}` is held by {holder}; two would send everything twice. End it, or give this one a \
+                     directory of its own",
+                    dir.display()
+                ),
+                exit: Exit::Locked,
+            }
+        }
+        OpenError::Directory(error) => Refused {
+            message: format!(
+                "state directory `{}` cannot be used: {error}. Make it writable for this user, or name another",
+                dir.display()
+            ),
+            exit: Exit::CannotCreate,
+        },
+    })
+}
+
+fn spawn_pipeline(parts: Parts, events: Sender<Event>) -> Result<JoinHandle<Summary>, Refused> {
+    let (name, index) = (Arc::clone(&parts.name), parts.index);
+    spawn(&name, move || {
+        // Dropped also where the thread panics, so the supervisor always hears of the end.
+        let _ended = OnDrop(Some(move || drop(events.send(Event::PipelineEnded(index)))));
+        Pipeline::new(parts).run()
+    })
+}
+
+fn spawn<T: Send + 'static>(name: &str, run: impl FnOnce() -> T + Send + 'static) -> Result<JoinHandle<T>, Refused> {
+    // The kernel shows fifteen bytes of a thread's name; NUL would be refused.
+    let name = name.replace('\0', "");
+    thread::Builder::new().name(name).spawn(run).map_err(|error| Refused {
+        message: format!("a thread cannot be started: {error}; raise the limit of processes or threads"),
+        exit: Exit::Internal,
+    })
+}
+
+struct OnDrop<F: FnOnce()>(Option<F>);
+
+impl<F: FnOnce()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        if let Some(then) = self.0.take() {
+            then();
+        }
+    }
+}
+
+/// Tells a pipeline that no more reports will come, when the last holder of its outlet is gone.
+fn at_the_end(inbox: Sender<Inbox>) -> OnDrop<impl FnOnce()> {
+    // A pipeline that has ended already needs to hear nothing.
+    OnDrop(Some(move || drop(inbox.send(Inbox::DeliveryEnded))))
+}
+
+fn null_outlet(progress: Arc<Progress>, inbox: Sender<Inbox>) -> Box<dyn Fn(Batch) + Send> {
+    let end = at_the_end(inbox.clone());
+    Box::new(move |batch| {
+        let _kept_until_dropped = &end;
+        null::deliver(batch, &progress, |report| drop(inbox.send(Inbox::Report(report))));
+    })
+}
+
+fn stdout_outlet(jobs: Sender<Job>, inbox: Sender<Inbox>) -> Box<dyn Fn(Batch) + Send> {
+    let end = Mutex::new(Some(at_the_end(inbox.clone())));
+    let report: Arc<dyn Fn(Report) + Send + Sync> = {
+        let end = Arc::new(end);
+        // The pipeline's end is told by whoever lets go of the last report: the writer, once all is written.
+        Arc::new(move |report| {
+            let _kept_until_dropped = &end;
+            drop(inbox.send(Inbox::Report(report)));
+        })
+    };
+    // A writer that has ended takes no more; the supervisor has heard of it.
+    Box::new(move |batch| drop(jobs.send(Job { batch, report: Arc::clone(&report) })))
+}
+
+fn start_stdout(progress: Arc<Progress>, stop: Arc<AtomicBool>, events: Sender<Event>) -> Sender<Job> {
+    let (jobs, received) = mpsc::channel();
+    let run = move || match stdout::run(io::stdout(), &received, &progress, &stop) {
+        Ended::Finished | Ended::Stopped(_) => {}
+        // The supervisor may have ended first.
+        Ended::Closed => drop(events.send(Event::StdoutClosed)),
+    };
+    if let Err(refused) = spawn("stdout", run) {
+        error!("{}", refused.message);
+    }
+    jobs
+}
+
+struct Net {
+    metrics: Arc<Metrics>,
+    progress: Arc<Progress>,
+    gauges: Arc<Gauges>,
+    has_files: bool,
+    deadline: watch::Receiver<Option<tokio::time::Instant>>,
+    events: Sender<Event>,
+}
+
+type OverHttp = Vec<(usize, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>)>;
+
+/// Starts the runtime's thread; waits until every client is made and the admin port is bound.
+fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), Refused> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Refused {
+        message: format!("the network runtime cannot be started: {error}"),
+        exit: Exit::Internal,
+    })?;
+    let admin_settings = settings.admin;
+    let sinks: Vec<Sink> = over_http.iter().map(|(index, ..)| settings.sinks[*index].clone()).collect();
+    let (started, has_started) = mpsc::channel();
+    spawn("tailwater-net", move || {
+        runtime.block_on(async move {
+            match prepare(sinks, over_http, &net, admin_settings).await {
+                Ok((deliveries, admin)) => {
+                    // The starter waits for this.
+                    drop(started.send(Ok(())));
+                    serve(deliveries, admin, net).await;
+                }
+                Err(refused) => drop(started.send(Err(refused))),
+            }
+        });
+    })?;
+    has_started.recv().unwrap_or_else(|_| {
+        Err(Refused { message: "the network thread ended before it began".to_owned(), exit: Exit::Internal })
+    })
+}
+
+type Prepared = (Delivery<Client>, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>);
+
+async fn prepare(
+    sinks: Vec<Sink>,
+    over_http: OverHttp,
+    net: &Net,
+    admin: Option<crate::admin::Settings>,
+) -> Result<(Vec<Prepared>, Option<Admin>), Refused> {
+    let mut prepared = Vec::new();
+    for (sink, (_, inbox, batches)) in sinks.into_iter().zip(over_http) {
+        let Some(store) = sink.store else { continue };
+        let transport = Client::new(store.http).map_err(|message| Refused {
+            message: format!("sink `{}` cannot be started: {message}", sink.name),
+            exit: Exit::Usage,
+        })?;
+        let delivery = Delivery {
+            sink: Arc::clone(&sink.name),
+            wire: Arc::clone(&sink.sink.wire),
+            transport,
+            settings: store.delivery,
+            metrics: net.metrics.pipeline(&sink.name),
+            progress: Arc::clone(&net.progress),
+        };
+        prepared.push((delivery, inbox, batches));
+    }
+    let admin = match admin {
+        Some(settings) => {
+            Some(Admin::bind(&settings).await.map_err(|message| Refused { message, exit: Exit::Unavailable })?)
+        }
+        None => None,
+    };
+    Ok((prepared, admin))
+}
+
+async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, net: Net) {
+    let local = tokio::task::LocalSet::new();
+    for (delivery, inbox, batches) in deliveries {
+        let (deadline, events) = (net.deadline.clone(), net.events.clone());
+        local.spawn_local(async move {
+            let reports = inbox.clone();
+            // A pipeline that has ended does not want its reports any more.
+            let report = move |report| drop(reports.send(Inbox::Report(report)));
+            if let Err(message) = delivery.run(batches, deadline, report).await {
+                drop(events.send(Event::DeliveryFailed(message)));
+            }
+            drop(inbox.send(Inbox::DeliveryEnded));
+        });
+    }
+    if let Some(admin) = admin {
+        let (gauges, has_files) = (Arc::clone(&net.gauges), net.has_files);
+        let answers = Answers {
+            metrics: Arc::clone(&net.metrics),
+            live: Box::new(|| Ok(())),
+            ready: Box::new(move || {
+                if has_files && !gauges.walked.load(Ordering::Acquire) {
+                    return Err("files were not looked for yet".to_owned());
+                }
+                Ok(())
+            }),
+        };
+        if let Ok(address) = admin.address() {
+            info!(%address, "the admin port answers");
+        }
+        local.spawn_local(admin.serve(answers));
+    }
+    local.spawn_local(signals(net.events));
+    // Until the process ends: the admin port answers to the last.
+    local.run_until(std::future::pending::<()>()).await;
+}
+
+async fn signals(events: Sender<Event>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let kinds = [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2)];
+    let listen = kinds.map(|(kind, number)| {
+        let events = events.clone();
+        async move {
+            match signal(kind) {
+                Ok(mut signals) => {
+                    while signals.recv().await.is_some() {
+                        // The supervisor may have ended first.
+                        drop(events.send(Event::Signal(number)));
+                    }
+                }
+                Err(error) => warn!(%error, "signal {number} cannot be waited for; it ends the process at once"),
+            }
+        }
+    });
+    let [term, int] = listen;
+    tokio::join!(term, int);
+}
+
+fn start_sources(
+    settings: &Settings,
+    store: &Arc<Store>,
+    pipelines: &[Started],
+    gauges: &Arc<Gauges>,
+    events: &Sender<Event>,
+) -> Result<(Arc<AtomicBool>, Option<Waker>), Refused> {
+    let host = machine::host();
+    let own_uid = machine::own_pod_uid();
+    let wanted_by =
+        |source: usize| -> Vec<bool> { settings.sinks.iter().map(|sink| sink.sources.contains(&source)).collect() };
+    let inbox = |pipeline: &Started| -> Box<dyn Fn(Signal) + Send> {
+        let inbox = pipeline.inbox.clone();
+        // A pipeline that has ended wants no more feeds.
+        Box::new(move |signal| drop(inbox.send(Inbox::Source(signal))))
+    };
+    let mut finders = Vec::new();
+    for (index, source) in settings.sources.iter().enumerate() {
+        let name = Arc::clone(&source.name);
+        match Finder::new(name, &source.settings, source.parser, wanted_by(index), own_uid.as_deref()) {
+            Some(finder) => finders.push(finder),
+            None => {
+                let pipe = Pipe::new(PIPE_BYTES as usize, settings.sinks.len());
+                let parts = stdin::Parts {
+                    source: Arc::clone(&source.name),
+                    parser: source.parser,
+                    host: Arc::clone(&host),
+                    pipelines: pipelines.iter().map(inbox).collect(),
+                    wanted_by: wanted_by(index),
+                };
+                let events = events.clone();
+                spawn("stdin", move || {
+                    if let Err(error) = stdin::follow(&pipe, io::stdin().lock(), &parts) {
+                        warn!(%error, "stdin cannot be read any further; what was read of it is delivered");
+                    }
+                    // The supervisor may have ended first.
+                    drop(events.send(Event::SourceEnded { pipe: true }));
+                })?;
+            }
+        }
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    if finders.is_empty() {
+        gauges.walked.store(true, Ordering::Release);
+        return Ok((stop, None));
+    }
+    let watch = Watch::new().map_err(|error| Refused {
+        message: format!("files cannot be followed: {error}; raise the limit of open files"),
+        exit: Exit::Io,
+    })?;
+    let waker = watch.waker();
+    let follower = Follower::new(FollowerParts {
+        finders,
+        book: Arc::clone(store) as Arc<dyn Book>,
+        pipelines: pipelines.iter().map(|pipeline| (Arc::clone(&pipeline.name), inbox(pipeline))).collect(),
+        limits: Limits::default(),
+        host,
+        once: settings.once,
+        gauges: Arc::clone(gauges),
+        stop: Arc::clone(&stop),
+    });
+    let events = events.clone();
+    spawn("files", move || {
+        follower.run(watch);
+        // The supervisor may have ended first.
+        drop(events.send(Event::SourceEnded { pipe: false }));
+    })?;
+    Ok((stop, Some(waker)))
+}

@@ -1,0 +1,274 @@
+//! What happens until the end, and what that comes to.
+//!
+//! ```text
+//! running ──sources ended──▶ emptying ──all settled──▶ 0
+//!    │                          └──60 s without progress──▶ 75
+//!    └──signal──▶ stopping ──all settled──▶ 0
+//!                    ├──shutdown_grace over──▶ 0, or 75 where lines cannot be read again
+//!                    └──second signal──▶ at once
+//! ```
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use tracing::{error, info, warn};
+
+use super::start::{Event, Running};
+use crate::exit::Exit;
+use crate::model::feed::Signal;
+use crate::pipeline::{Inbox, Summary};
+use crate::sinks::kind::Transport;
+
+/// The end of what can be read gives up after so long without progress.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(60);
+/// How often the checkpoint is synced, and numbers are brought up to date.
+const TICK: Duration = Duration::from_secs(1);
+/// What a pipeline that was told to end gets for it.
+const ENDING: Duration = Duration::from_secs(2);
+
+/// How the end is to be.
+pub struct Manners {
+    /// How long to go on delivering after a signal.
+    pub grace: Duration,
+    /// Whether a signal has files read to their end.
+    pub drain: bool,
+    /// Whether what is there is read once.
+    pub once: bool,
+}
+
+struct Supervisor<'m> {
+    running: Running,
+    manners: &'m Manners,
+    summary: Summary,
+    /// When the first signal came.
+    stopping: bool,
+    /// When the deliveries are to end.
+    deadline: Option<Instant>,
+    /// Whether the pipelines were told to end.
+    aborted: Option<Instant>,
+    failed: Option<Exit>,
+    last_tick: Instant,
+}
+
+/// Waits for the end; gives the exit code.
+pub fn supervise(running: Running, manners: &Manners) -> Exit {
+    let mut supervisor = Supervisor {
+        running,
+        manners,
+        summary: Summary::default(),
+        stopping: false,
+        deadline: None,
+        aborted: None,
+        failed: None,
+        last_tick: Instant::now(),
+    };
+    supervisor.run()
+}
+
+impl Supervisor<'_> {
+    fn run(&mut self) -> Exit {
+        while self.is_running() {
+            match self.running.events.recv_timeout(self.next_look()) {
+                Ok(event) => {
+                    if let Some(exit) = self.take(event) {
+                        return exit;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            self.tick();
+            self.look_at_deadlines();
+        }
+        self.running.stop_files.store(true, Ordering::Release);
+        if let Some(waker) = &self.running.waker {
+            waker.wake();
+        }
+        self.running.store.tick();
+        self.outcome()
+    }
+
+    fn is_running(&self) -> bool {
+        self.running.pipelines.iter().any(|pipeline| pipeline.thread.is_some())
+    }
+
+    fn next_look(&self) -> Duration {
+        let now = Instant::now();
+        let tick = (self.last_tick + TICK).saturating_duration_since(now);
+        let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        deadline.map_or(tick, |deadline| tick.min(deadline))
+    }
+
+    fn take(&mut self, event: Event) -> Option<Exit> {
+        match event {
+            Event::Signal(number) => return self.signal(number),
+            Event::SourceEnded { pipe } => {
+                self.running.sources -= 1;
+                if pipe {
+                    self.running.has_pipe = false;
+                    self.running.progress.touch();
+                    self.set_deadline_if_stopping();
+                }
+                if self.running.sources == 0 {
+                    self.running.progress.touch();
+                    self.send_all(|| Inbox::Source(Signal::NoMoreFeeds));
+                }
+            }
+            Event::PipelineEnded(index) => self.join(index),
+            Event::StdoutClosed => {
+                info!("the reader of stdout went away; it has what it wanted");
+                for pipeline in &self.running.pipelines {
+                    if pipeline.transport == Transport::Stdout {
+                        // It may have ended already.
+                        drop(pipeline.inbox.send(Inbox::Abort));
+                    }
+                }
+            }
+            Event::DeliveryFailed(message) => {
+                error!("{message}");
+                self.failed = Some(Exit::CannotCreate);
+                self.abort();
+            }
+        }
+        None
+    }
+
+    fn signal(&mut self, number: i32) -> Option<Exit> {
+        if self.stopping {
+            warn!(
+                signal = number,
+                "a second signal: ended at once; what was not delivered is read again at the next start"
+            );
+            self.running.store.tick();
+            return Some(Exit::Undelivered);
+        }
+        self.stopping = true;
+        info!(
+            signal = number,
+            grace = ?self.manners.grace,
+            "stopping: {}, what was read is delivered; a second signal ends at once",
+            match (self.running.has_pipe, self.manners.drain) {
+                (true, _) => "stdin is read to its end",
+                (false, true) => "files are read to their end",
+                (false, false) => "no more is read from files",
+            }
+        );
+        let drain = self.manners.drain;
+        self.send_all(|| Inbox::Stop { drain });
+        self.running.stop_files.store(true, Ordering::Release);
+        self.set_deadline_if_stopping();
+        None
+    }
+
+    /// A pipe's last lines are the ones wanted, so the grace begins when it has ended.
+    fn set_deadline_if_stopping(&mut self) {
+        if !self.stopping || self.running.has_pipe || self.deadline.is_some() {
+            return;
+        }
+        self.set_deadline(Instant::now() + self.manners.grace);
+    }
+
+    fn set_deadline(&mut self, at: Instant) {
+        self.deadline = Some(at);
+        // Without deliveries over HTTP nobody listens.
+        drop(self.running.deadline.send(Some(at.into())));
+    }
+
+    fn look_at_deadlines(&mut self) {
+        let is_emptying = self.running.sources == 0 || self.manners.once;
+        if is_emptying && self.deadline.is_none() && self.running.progress.idle() >= GIVE_UP_AFTER {
+            warn!("no progress for {} s: giving up", GIVE_UP_AFTER.as_secs());
+            self.set_deadline(Instant::now());
+        }
+        let Some(deadline) = self.deadline else { return };
+        if deadline > Instant::now() {
+            return;
+        }
+        match self.aborted {
+            None => self.abort(),
+            Some(since) if since.elapsed() > ENDING => {
+                error!("a pipeline does not end; its lines are read again at the next start");
+                self.failed = Some(Exit::Internal);
+                self.running.pipelines.iter_mut().for_each(|pipeline| pipeline.thread = None);
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn abort(&mut self) {
+        self.aborted = Some(Instant::now());
+        self.running.stop_stdout.store(true, Ordering::Release);
+        if self.deadline.is_none() {
+            self.set_deadline(Instant::now());
+        }
+        self.send_all(|| Inbox::Abort);
+    }
+
+    fn send_all(&self, message: impl Fn() -> Inbox) {
+        for pipeline in &self.running.pipelines {
+            // It may have ended already.
+            drop(pipeline.inbox.send(message()));
+        }
+    }
+
+    fn join(&mut self, index: usize) {
+        let pipeline = &mut self.running.pipelines[index];
+        let Some(thread) = pipeline.thread.take() else { return };
+        match thread.join() {
+            Ok(summary) => {
+                // A closed output pipe is a success: nobody wanted the rest.
+                let is_wanted = self.aborted.is_some() || pipeline.transport != Transport::Stdout || self.stopping;
+                if is_wanted {
+                    self.summary.to_be_read_again += summary.to_be_read_again;
+                    self.summary.lost += summary.lost;
+                    self.summary.unread_bytes += summary.unread_bytes;
+                }
+            }
+            Err(_) => {
+                error!(pipeline = %pipeline.name, "a pipeline broke off by a fault of its own; please report it");
+                self.failed = Some(Exit::Internal);
+                self.abort();
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        if self.last_tick.elapsed() < TICK {
+            return;
+        }
+        self.last_tick = Instant::now();
+        self.running.store.tick();
+        let (metrics, gauges) = (&self.running.metrics, &self.running.gauges);
+        metrics.files_open.set(gauges.open.load(Ordering::Relaxed) as i64);
+        metrics.files_known.set(gauges.known.load(Ordering::Relaxed) as i64);
+        let (errors, syncs) = self.running.store.counts();
+        metrics.checkpoint_errors.inc_by(errors.saturating_sub(metrics.checkpoint_errors.get()));
+        if syncs > metrics.checkpoint_writes.get() {
+            metrics.checkpoint_writes.inc_by(syncs - metrics.checkpoint_writes.get() - 1);
+            metrics.checkpoint_written();
+        }
+    }
+
+    fn outcome(&self) -> Exit {
+        let Summary { to_be_read_again, lost, unread_bytes } = self.summary;
+        if lost > 0 || (unread_bytes > 0 && !self.manners.once) {
+            error!(
+                lines = lost,
+                unread_bytes,
+                "lines of the pipe were not delivered and cannot be read again; a sink that answers would have got them"
+            );
+        }
+        if to_be_read_again > 0 {
+            warn!(
+                lines = to_be_read_again,
+                "not delivered; with a state directory they are read again at the next start"
+            );
+        }
+        if let Some(exit) = self.failed {
+            return exit;
+        }
+        let is_incomplete = lost > 0 || unread_bytes > 0 || (to_be_read_again > 0 && !self.stopping);
+        if is_incomplete { Exit::Undelivered } else { Exit::Done }
+    }
+}
