@@ -5,6 +5,7 @@
 //!
 //! Tailwater's events are shown from the level asked for, those of libraries from `warn`: they are written for the
 //! people who wrote the library.
+#![expect(clippy::disallowed_methods, reason = "the log is written to stderr")]
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -172,7 +172,7 @@ impl Supervisor<'_> {
     fn set_deadline(&mut self, at: Instant) {
         self.deadline = Some(at);
         // Without deliveries over HTTP nobody listens.
-        drop(self.running.deadline.send(Some(at.into())));
+        let _nobody = self.running.deadline.send(Some(at.into()));
     }
 
     fn look_at_deadlines(&mut self) {

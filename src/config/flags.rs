@@ -59,7 +59,7 @@ pub fn tree(typed: &Typed, machine: &Machine<'_>, problems: &mut Problems) -> No
     add("sources", named(sources));
     let to = list("to", &typed.to, env);
     let to = if to.is_empty() { vec![("stdout:".to_owned(), default_place("to"))] } else { to };
-    let mut sinks: Vec<_> = to.into_iter().filter_map(|value| target::sink(value, problems)).collect();
+    let mut sinks: Vec<_> = to.into_iter().filter_map(|value| sink(value, problems)).collect();
     if let Some(format) = single("format", typed.format.as_ref(), env) {
         set_format(&mut sinks, format, problems);
     }
@@ -126,12 +126,12 @@ pub fn put_log(root: &mut Node, typed: &LogTyped, env: Env<'_>) {
 }
 
 /// The node of a text.
-pub(super) fn scalar((text, place): Placed) -> Node {
+fn scalar((text, place): Placed) -> Node {
     Node { place, value: Value::Scalar(text) }
 }
 
 /// The node of a map with one place for all of it.
-pub(super) fn map(place: &Place, entries: &[(&str, &str)]) -> Node {
+fn map(place: &Place, entries: &[(&str, &str)]) -> Node {
     let entry =
         |(key, text): &(&str, &str)| ((*key).to_owned(), place.clone(), scalar(((*text).to_owned(), place.clone())));
     Node { place: place.clone(), value: Value::Map(entries.iter().map(entry).collect()) }
@@ -199,6 +199,16 @@ fn source((text, place): Placed, machine: &Machine<'_>, problems: &mut Problems)
                 format!("`{text}` is a directory, and not laid out as kubelet's pods directory"),
                 format!("name its files: `{text}/*.log`, or `{text}/**/*.log` for those of its folders too"),
             );
+            None
+        }
+    }
+}
+
+fn sink((text, place): Placed, problems: &mut Problems) -> Option<Node> {
+    match target::parse(&text) {
+        Ok(entries) => Some(map(&place, &entries)),
+        Err(hint) => {
+            problems.add_with_hint(&place, format!("`{text}` is no sink"), hint);
             None
         }
     }

@@ -1,6 +1,7 @@
 //! What settings depend on outside of their file: the environment, terminals, the memory limit, what a path is.
 //!
 //! **Invariant**: the rest of `config` sees the world through a [`Machine`] only, so a test is a machine of its own.
+#![expect(clippy::disallowed_methods, reason = "this is where `config` looks at the world")]
 
 use std::env;
 use std::fs;

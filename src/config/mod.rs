@@ -7,12 +7,17 @@
 //! - [`secret`]: what must not be shown
 //! - [`flags`], [`target`]: flags and their variables → the same tree
 //! - [`machine`]: what settings depend on outside of their file
+//! - [`settings`], [`parts`]: what the program needs
+//! - [`show`]: the settings in effect, as YAML
 //! - [`report`]: problems, written for people
 
 pub mod flags;
 pub mod machine;
+pub mod parts;
 pub mod report;
 pub mod secret;
+pub mod settings;
+pub mod show;
 pub mod syntax;
 pub mod target;
 pub mod vars;

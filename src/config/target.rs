@@ -1,24 +1,10 @@
 //! What a `--to` value says, as the settings of a sink that say the same.
 
-use super::flags::map;
-use crate::model::settings::{Node, Place, Problems};
-
 const FORMS: &str = "known: `loki+http://HOST:PORT`, `es+http://HOST:PORT/DATA-STREAM-OR-INDEX` (both also with \
                      `https`), `stdout:`, `null:`";
 
-/// The settings of the sink that `text` stands for; `None` where it stands for none, which is noted.
-pub fn sink((text, place): (String, Place), problems: &mut Problems) -> Option<Node> {
-    match parse(&text) {
-        Ok(entries) => Some(map(&place, &entries)),
-        Err(hint) => {
-            problems.add_with_hint(&place, format!("`{text}` is no sink"), hint);
-            None
-        }
-    }
-}
-
-/// The entries of the sink's settings, or a hint.
-fn parse(text: &str) -> Result<Vec<(&str, &str)>, String> {
+/// The entries of the settings of the sink that `text` stands for; what can be typed instead, where it stands for none.
+pub fn parse(text: &str) -> Result<Vec<(&str, &str)>, String> {
     let web = |url: &str| url.starts_with("http://") || url.starts_with("https://");
     match text.split_once('+') {
         Some(("loki", url)) if web(url) => return Ok(vec![("type", "loki"), ("url", url)]),

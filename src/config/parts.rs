@@ -1,0 +1,345 @@
+//! Sources and sinks: from their maps to what the program needs, by the tables of kinds.
+//!
+//! **Invariant**: a kind is known by its row in `sources::KINDS` or `sinks::KINDS` alone; nothing here names one,
+//! but for what is common to a transport (one writer owns stdout, a pipe can be read once).
+
+use std::sync::Arc;
+
+use super::machine::Machine;
+use crate::deliver::{self, DeadLetter, http};
+use crate::flow::batch;
+use crate::model::feed::ParserName;
+use crate::model::settings::{Key, Node, Place, Problems, Section, Value, nearest};
+use crate::model::units;
+use crate::parse::Parser;
+use crate::sinks::kind::{Given, Transport};
+use crate::{sinks, sources};
+
+/// The keys that every source has.
+pub const SOURCE_KEYS: &[Key] = &[
+    Key { name: "type", kind: "kind of source", default: "", help: "what it reads" },
+    Key {
+        name: "parse",
+        kind: "parser",
+        default: "",
+        help: "how its lines are understood; `parse` at the top if not set",
+    },
+];
+
+/// The keys that every sink has.
+pub const SINK_KEYS: &[Key] = &[
+    Key { name: "type", kind: "kind of sink", default: "", help: "where it ships to" },
+    Key { name: "sources", kind: "list of sources", default: "", help: "whose lines it gets; all if not set" },
+    Key { name: "batch", kind: "map", default: "", help: "when a batch is full" },
+    Key { name: "workers", kind: "number", default: "1", help: "threads that read and encode for it" },
+];
+
+/// Names, their places and what stands under them.
+pub(super) type Entries<'a> = Vec<(&'a str, &'a Place, &'a Node)>;
+
+/// Where lines come from.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name in the settings.
+    pub name: Arc<str>,
+    /// Where it was typed.
+    pub place: Place,
+    /// Its kind and what that needs.
+    pub settings: sources::Settings,
+    /// Which of the program's parsers handles its lines.
+    pub parser: ParserName,
+}
+
+impl Source {
+    /// Whether it follows files, which need cursors.
+    pub fn has_files(&self) -> bool {
+        !matches!(self.settings, sources::Settings::Stdin)
+    }
+}
+
+/// Where events go.
+#[derive(Clone, Debug)]
+pub struct Sink {
+    /// Its name in the settings: the key of its pipeline.
+    pub name: Arc<str>,
+    /// Where it was typed.
+    pub place: Place,
+    /// The name of its kind.
+    pub kind: &'static str,
+    /// Encoder and wire.
+    pub sink: sinks::kind::Sink,
+    /// Whose lines it gets: indices into the settings' sources, ascending.
+    pub sources: Vec<usize>,
+    /// When a batch is full.
+    pub batch: batch::Settings,
+    /// Threads that read and encode for it; at least one.
+    pub workers: usize,
+    /// How its store is reached; where it has one.
+    pub store: Option<Store>,
+}
+
+/// How a store behind HTTP is reached.
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Connections.
+    pub http: http::Settings,
+    /// When to try again, how much at once, and where refused entries go.
+    pub delivery: deliver::Settings,
+}
+
+impl Sink {
+    /// The bytes that a permit of its pipeline stands for, where lines have `max_line` bytes at most.
+    pub fn permit_bytes(&self, max_line: usize) -> usize {
+        let line_bound = self.sink.encoder().bound(max_line);
+        let wire_bound = self.sink.wire.bound(self.batch.body_capacity(line_bound));
+        self.batch.permit_bytes(line_bound, wire_bound)
+    }
+}
+
+/// Reads the sources. `parse` is the parser of those that name none; `parsers` takes the parsers they refer to.
+pub(super) fn sources(
+    entries: Entries<'_>,
+    parse: Option<&Node>,
+    parsers: &mut Vec<Parser>,
+    problems: &mut Problems,
+) -> Vec<Source> {
+    // A wrong parser at the top is reported once, not by every source that falls back to it.
+    let default =
+        parse.map_or(Some(Parser::Auto), |node| Parser::from_settings(node, problems)).unwrap_or(Parser::Auto);
+    let mut read: Vec<Source> = Vec::new();
+    for (name, place, node) in entries {
+        check_name("source", name, place, problems);
+        let known = sources::KINDS.iter().map(|kind| (kind.name, kind));
+        let Some(kind) = kind_of("source", name, place, node, known, problems) else { continue };
+        let mut section = Section::new(format!("source `{name}`"), node, &source_tables(kind), problems);
+        section.text("type");
+        let parser =
+            section.node("parse").map_or(Some(default.clone()), |node| Parser::from_settings(node, section.problems()));
+        let settings = (kind.read)(&mut section);
+        section.end();
+        let source = Source { name: name.into(), place: place.clone(), settings, parser: ParserName(parsers.len()) };
+        if let (false, Some(first)) = (source.has_files(), read.iter().find(|other| !other.has_files())) {
+            problems.add_with_hint(
+                place,
+                format!("source `{name}` reads stdin, and `{}` does already", first.name),
+                "a pipe can be read once: name the first in the `sources` of several sinks instead",
+            );
+        }
+        parsers.push(parser.unwrap_or(Parser::Auto));
+        read.push(source);
+    }
+    read
+}
+
+/// Reads the sinks. `typed_sources` are the names of all sources, the wrong ones too.
+pub(super) fn sinks(
+    entries: Entries<'_>,
+    typed_sources: &[&str],
+    sources: &[Source],
+    given: &Given,
+    problems: &mut Problems,
+) -> Vec<Sink> {
+    let mut read: Vec<Sink> = Vec::new();
+    for (name, place, node) in entries {
+        check_name("sink", name, place, problems);
+        let known = sinks::KINDS.iter().map(|kind| (kind.name, kind));
+        let Some(kind) = kind_of("sink", name, place, node, known, problems) else { continue };
+        let mut section = Section::new(format!("sink `{name}`"), node, &sink_tables(kind), problems);
+        section.text("type");
+        let wanted = section.placed_texts("sources");
+        let built = (kind.build)(&mut section, given);
+        let sink = Sink {
+            name: name.into(),
+            place: place.clone(),
+            kind: kind.name,
+            store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
+            sink: built,
+            sources: pick(name, wanted, typed_sources, sources, section.problems()),
+            batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
+            workers: section.parsed("workers", at_least_one).unwrap_or(1),
+        };
+        section.end();
+        let to_stdout = |sink: &Sink| sink.sink.transport == Transport::Stdout;
+        if let (true, Some(first)) = (to_stdout(&sink), read.iter().find(|other| to_stdout(other))) {
+            problems.add_with_hint(
+                place,
+                format!("sink `{name}` writes to stdout, and `{}` does already", first.name),
+                "one writer owns stdout: name the sources of both in one sink",
+            );
+        }
+        read.push(sink);
+    }
+    // With a sink left out above, whose sources are not known, nothing can be said.
+    if problems.0.is_empty() {
+        unused(sources, &read, problems);
+    }
+    read
+}
+
+/// What sinks are told from outside their own settings.
+pub(super) fn given(fields: Vec<(String, String)>, machine: &Machine<'_>) -> Given {
+    let no_color = (machine.env)("NO_COLOR").is_some_and(|value| !value.is_empty());
+    Given { fields, terminal: machine.stdout_terminal, color: machine.stdout_terminal && !no_color }
+}
+
+/// Whether every sink's share of the memory can hold two batches for each of its workers.
+pub(super) fn check_memory(sinks: &[Sink], memory_limit: u64, max_line: usize, problems: &mut Problems) {
+    let share = memory_limit / sinks.len().max(1) as u64;
+    for sink in sinks {
+        let needed = (2 * sink.workers * sink.permit_bytes(max_line)) as u64;
+        if needed > share {
+            let whole = needed.saturating_mul(sinks.len() as u64).div_ceil(1 << 20) << 20;
+            problems.add_with_hint(
+                &sink.place,
+                format!(
+                    "sink `{}` needs {} for two batches, and its share of `memory_limit` is {}",
+                    sink.name,
+                    megabytes(needed),
+                    megabytes(share)
+                ),
+                format!(
+                    "set `memory_limit: {}`, or less of `batch.max_bytes`, `max_line` or `workers`",
+                    units::format_bytes(whole)
+                ),
+            );
+        }
+    }
+}
+
+fn megabytes(bytes: u64) -> String {
+    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
+    format!("{}.{} MiB", tenths / 10, tenths % 10)
+}
+
+/// The tables that a source's keys stand in.
+pub(super) fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
+    [&[SOURCE_KEYS], kind.keys].concat()
+}
+
+/// The tables that a sink's keys stand in.
+pub(super) fn sink_tables(kind: &sinks::kind::Kind) -> Vec<&'static [Key]> {
+    let mut tables = vec![SINK_KEYS, kind.keys];
+    if kind.transport == Transport::Http {
+        tables.extend([http::KEYS, deliver::KEYS]);
+    }
+    tables
+}
+
+fn store(section: &mut Section<'_>, sink: &sinks::kind::Sink) -> Store {
+    let store = Store { http: http::Settings::read(section), delivery: deliver::Settings::read(section) };
+    if matches!(store.delivery.dead_letter, DeadLetter::Index(_)) && sink.dead_letter.is_none() {
+        let text = format!("the store of {} has no indices for a `dead_letter`", section.what());
+        section.problem(text, "write `dead_letter: { file: PATH }`");
+    }
+    store
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| (1..=1024).contains(number))
+        .ok_or_else(|| "expected a number from 1 on".to_owned())
+}
+
+/// Names stand in metrics, in checkpoints and on the command line.
+fn check_name(what: &str, name: &str, place: &Place, problems: &mut Problems) {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if name.is_empty() || !name.chars().all(legal) {
+        problems.add_with_hint(
+            place,
+            format!("`{name}` cannot be the name of a {what}"),
+            "use letters, digits, `_`, `-` and `.`",
+        );
+    }
+}
+
+/// The row of the kind that `node` names under `type`.
+fn kind_of<'k, K>(
+    what: &str,
+    name: &str,
+    place: &Place,
+    node: &Node,
+    known: impl Iterator<Item = (&'static str, &'k K)> + Clone,
+    problems: &mut Problems,
+) -> Option<&'k K> {
+    let names: Vec<_> = known.clone().map(|(name, _)| name).collect();
+    let list = format!("known: {}", names.join(", "));
+    let typed = match &node.value {
+        Value::Map(entries) => entries.iter().find(|(key, ..)| key == "type").map(|(.., node)| node),
+        Value::Null => None,
+        Value::Scalar(_) | Value::List(_) => {
+            let hint = format!("write `{name}: {{ type: … }}`; {list}");
+            problems.add_with_hint(&node.place, format!("{what} `{name}` must be a map"), hint);
+            return None;
+        }
+    };
+    match typed.map(|node| (&node.place, &node.value)) {
+        Some((at, Value::Scalar(typed))) => {
+            let found = known.clone().find(|(name, _)| name == typed).map(|(_, kind)| kind);
+            if found.is_none() {
+                let hint = match nearest(typed, names.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? {list}"),
+                    None => list,
+                };
+                problems.add_with_hint(at, format!("unknown {what} `{typed}`"), hint);
+            }
+            found
+        }
+        Some((at, Value::Null)) if names.contains(&"null") => {
+            let text = format!("`type` of {what} `{name}` has no value");
+            problems.add_with_hint(
+                at,
+                text,
+                format!("the sink that throws away is written in quotes: `\"null\"`; {list}"),
+            );
+            None
+        }
+        _ => {
+            problems.add_with_hint(place, format!("{what} `{name}` needs `type`"), list);
+            None
+        }
+    }
+}
+
+/// The indices of the sources that a sink asks for; all if it names none.
+fn pick(
+    sink: &str,
+    wanted: Option<Vec<(String, Place)>>,
+    typed: &[&str],
+    sources: &[Source],
+    problems: &mut Problems,
+) -> Vec<usize> {
+    let Some(wanted) = wanted else { return (0..sources.len()).collect() };
+    let mut picked = Vec::new();
+    for (name, place) in wanted {
+        match sources.iter().position(|source| *source.name == *name) {
+            Some(index) => picked.push(index),
+            // Something else is wrong with it, and said.
+            None if typed.contains(&name.as_str()) => {}
+            None => {
+                let list = format!("known: {}", typed.join(", "));
+                let hint = match nearest(&name, typed.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`? {list}"),
+                    None => list,
+                };
+                problems.add_with_hint(&place, format!("sink `{sink}` asks for an unknown source `{name}`"), hint);
+            }
+        }
+    }
+    picked.sort_unstable();
+    picked.dedup();
+    picked
+}
+
+/// A source that no sink asks for is a mistake: its lines would be lost without a word.
+fn unused(sources: &[Source], sinks: &[Sink], problems: &mut Problems) {
+    for (index, source) in sources.iter().enumerate() {
+        if !sinks.iter().any(|sink| sink.sources.contains(&index)) {
+            problems.add_with_hint(
+                &source.place,
+                format!("source `{}` goes to no sink", source.name),
+                "add it to the `sources` of a sink, or remove it",
+            );
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! What the program needs, from a settings file or from flags.
+//!
+//! **Invariant**: a [`Settings`] can be acted on as it is: names refer to something, there is memory enough for every
+//! sink, and what needs a state directory has one. Whatever is wrong is found in one go, and then there are no
+//! settings at all.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::flags::{self, LogTyped, Typed};
+use super::machine::Machine;
+use super::parts::{self, Entries, Sink, Source};
+use super::{vars, yaml};
+use crate::admin;
+use crate::frame::cut::SHORTEST_MAX_LINE;
+use crate::log;
+use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
+use crate::model::units;
+use crate::parse::Parser;
+
+/// The keys at the top of a settings file.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "state_dir",
+        kind: "path",
+        default: "",
+        help: "where cursors are kept, such as `/var/lib/tailwater`; needed to follow files",
+    },
+    Key {
+        name: "memory_limit",
+        kind: "size",
+        default: "",
+        help: "everything in flight, over all sinks; 64MiB, or 40 % of the cgroup's limit where that is less",
+    },
+    Key {
+        name: "admin",
+        kind: "map",
+        default: "",
+        help: "where `/metrics`, `/livez` and `/readyz` answer; nowhere if not set",
+    },
+    Key { name: "log", kind: "map", default: "", help: "how the agent's own log is written" },
+    Key {
+        name: "shutdown",
+        kind: "stop | drain",
+        default: "stop",
+        help: "what SIGTERM does to files: `stop` reading (the rest is read at the next start), or `drain` them to their end",
+    },
+    Key {
+        name: "shutdown_grace",
+        kind: "duration",
+        default: "10s",
+        help: "how long to go on delivering after SIGTERM",
+    },
+    Key { name: "max_line", kind: "size", default: "256KiB", help: "longer lines are cut to this size, and counted" },
+    Key { name: "fields", kind: "map of texts", default: "", help: "added to every event" },
+    Key {
+        name: "parse",
+        kind: "parser",
+        default: "auto",
+        help: "how lines are understood, where a source does not say",
+    },
+    Key { name: "sources", kind: "map of sources", default: "", help: "where lines come from, by name" },
+    Key { name: "sinks", kind: "map of sinks", default: "", help: "where events go, by name" },
+];
+
+/// The memory limit where nothing asks for less.
+const MEMORY_LIMIT: u64 = 64 << 20;
+/// How much of the cgroup's limit is for events in flight, in percent.
+const MEMORY_SHARE: u64 = 40;
+/// The longest `max_line`: a line is held in memory whole.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// What the program needs.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where cursors are kept; `None` only without a settings file or without files to follow.
+    pub state_dir: Option<PathBuf>,
+    /// Bytes of everything in flight, over all sinks.
+    pub memory_limit: u64,
+    /// The admin port, if there is to be one.
+    pub admin: Option<admin::Settings>,
+    /// The agent's own log.
+    pub log: log::Settings,
+    /// What SIGTERM does to files.
+    pub shutdown: Shutdown,
+    /// How long to go on delivering after SIGTERM.
+    pub shutdown_grace: Duration,
+    /// Longer lines are cut to this many bytes; at least [`SHORTEST_MAX_LINE`].
+    pub max_line: usize,
+    /// Read what is there, deliver it, and exit.
+    pub once: bool,
+    /// The parsers that sources refer to by index.
+    pub parsers: Vec<Parser>,
+    /// Where lines come from; at least one.
+    pub sources: Vec<Source>,
+    /// Where events go; at least one.
+    pub sinks: Vec<Sink>,
+    /// What was typed, variables put in: to be shown.
+    pub tree: Node,
+}
+
+/// What SIGTERM does to files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// Reading stops; the rest is read at the next start.
+    Stop,
+    /// They are read to their end.
+    Drain,
+}
+
+impl Settings {
+    /// From the bytes of a settings file called `name`. `log` and its variables go before what the file says.
+    pub fn from_file(bytes: &[u8], name: &str, log: &LogTyped, machine: &Machine<'_>) -> Result<Self, Problems> {
+        let file: Arc<str> = Arc::from(name);
+        let mut problems = Problems::default();
+        let Some(text) = utf8(bytes, &file, &mut problems) else { return Err(problems) };
+        let mut put_in =
+            |scalar: yaml::Scalar<'_>, problems: &mut Problems| vars::put_in(&scalar, machine.env, problems);
+        let Some(yaml::Tree { mut root, spoiled }) = yaml::parse(text, &file, &mut put_in, &mut problems) else {
+            return Err(problems);
+        };
+        flags::put_log(&mut root, log, machine.env);
+        let (hushed, first) = (hushed(&root, &spoiled), problems.0.len());
+        Self::read(root, machine, false, State::Needed, problems).map_err(|mut problems| {
+            let late = problems.0.split_off(first);
+            problems.0.extend(late.into_iter().filter(|problem| !hushed.contains(&problem.place)));
+            problems
+        })
+    }
+
+    /// From flags and their variables.
+    pub fn from_flags(typed: &Typed, machine: &Machine<'_>) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let tree = flags::tree(typed, machine, &mut problems);
+        let once = flags::once(typed, machine.env, &mut problems);
+        if !problems.0.is_empty() {
+            return Err(problems);
+        }
+        Self::read(tree, machine, once, State::Optional, problems)
+    }
+
+    fn read(
+        tree: Node,
+        machine: &Machine<'_>,
+        once: bool,
+        state: State,
+        mut problems: Problems,
+    ) -> Result<Self, Problems> {
+        let mut root = Section::new("the settings", &tree, &[KEYS], &mut problems);
+        let state_dir = root.text("state_dir").map(PathBuf::from);
+        let memory_limit = root.bytes("memory_limit").unwrap_or_else(|| memory_limit(machine.memory));
+        let admin = root.section("admin", &[admin::KEYS], admin::Settings::read);
+        let terminal = machine.stderr_terminal;
+        let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, terminal));
+        let shutdown = root.choice("shutdown", &[("stop", Shutdown::Stop), ("drain", Shutdown::Drain)]);
+        let shutdown_grace = root.duration("shutdown_grace").unwrap_or(Duration::from_secs(10));
+        let max_line = root.parsed("max_line", max_line).unwrap_or(256 << 10);
+        let fields = root.text_map("fields").unwrap_or_default();
+        let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
+        let parse = root.node("parse");
+        let (sources, sinks) = (root.node("sources"), root.node("sinks"));
+        let found = root.problems();
+        let mut parsers = Vec::new();
+        let sources = entries(&tree, sources, "sources", found);
+        let typed_sources: Vec<&str> = sources.iter().map(|(name, ..)| *name).collect();
+        let sources = parts::sources(sources, parse, &mut parsers, found);
+        let sinks = entries(&tree, sinks, "sinks", found);
+        let given = parts::given(fields, machine);
+        let sinks = parts::sinks(sinks, &typed_sources, &sources, &given, found);
+        if let (State::Needed, None) = (state, &state_dir) {
+            ask_for_state_dir(&tree, &sources, found);
+        }
+        root.end();
+        if problems.0.is_empty() {
+            parts::check_memory(&sinks, memory_limit, max_line, &mut problems);
+        }
+        if !problems.0.is_empty() {
+            return Err(problems);
+        }
+        Ok(Self {
+            state_dir,
+            memory_limit,
+            admin,
+            log: log.unwrap_or_else(|| log::Settings::new(terminal)),
+            shutdown: shutdown.unwrap_or(Shutdown::Stop),
+            shutdown_grace,
+            max_line,
+            once,
+            parsers,
+            sources,
+            sinks,
+            tree,
+        })
+    }
+}
+
+/// Whether files can be followed without a state directory.
+#[derive(Clone, Copy)]
+enum State {
+    Needed,
+    Optional,
+}
+
+/// The parts of one kind; there must be one at least.
+fn entries<'a>(root: &'a Node, node: Option<&'a Node>, key: &str, problems: &mut Problems) -> Entries<'a> {
+    let hint = match key {
+        "sources" => "such as `sources: { pods: { type: kubernetes } }`",
+        _ => "such as `sinks: { out: { type: stdout } }`",
+    };
+    match node.map(|node| (&node.place, &node.value)) {
+        Some((_, Value::Map(entries))) if !entries.is_empty() => {
+            entries.iter().map(|(name, place, node)| (name.as_str(), place, node)).collect()
+        }
+        Some((place, _)) => {
+            problems.add_with_hint(place, format!("`{key}` must be a map of names"), hint);
+            Vec::new()
+        }
+        None => {
+            // With a root that is no map, this would be the second complaint about the same mistake.
+            if matches!(root.value, Value::Map(_)) {
+                problems.add_with_hint(&root.place, format!("the settings need `{key}`"), hint);
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Where nothing more is to be said, since a value there could not be read: its own place, and that of the map it
+/// stands in, which would be told that it lacks the key.
+fn hushed(node: &Node, spoiled: &[Place]) -> Vec<Place> {
+    let children: Vec<&Node> = match &node.value {
+        Value::Null | Value::Scalar(_) => Vec::new(),
+        Value::List(items) => items.iter().collect(),
+        Value::Map(entries) => entries.iter().map(|(.., node)| node).collect(),
+    };
+    let mut places: Vec<Place> = children.iter().flat_map(|child| hushed(child, spoiled)).collect();
+    let (mine, is_map) = (&node.place, matches!(node.value, Value::Map(_)));
+    if spoiled.contains(mine) || (is_map && children.iter().any(|child| spoiled.contains(&child.place))) {
+        places.push(mine.clone());
+    }
+    places
+}
+
+fn ask_for_state_dir(root: &Node, sources: &[Source], problems: &mut Problems) {
+    let Some(files) = sources.iter().find(|source| source.has_files()) else { return };
+    let typed = matches!(&root.value, Value::Map(entries) if entries.iter().any(|(key, ..)| key == "state_dir"));
+    if typed && !problems.0.is_empty() {
+        // Most likely its variable is missing, which is said already.
+        return;
+    }
+    problems.add_with_hint(
+        &files.place,
+        format!("source `{}` follows files, and there is no `state_dir` to keep its cursors in", files.name),
+        "add `state_dir: /var/lib/tailwater`, a directory that outlives the process",
+    );
+}
+
+fn utf8<'a>(bytes: &'a [u8], file: &Arc<str>, problems: &mut Problems) -> Option<&'a str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        Err(error) => {
+            let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
+            let count = |n: usize| u32::try_from(n + 1).unwrap_or(u32::MAX);
+            let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count());
+            let place =
+                Place { file: Arc::clone(file), line: count(before.matches('\n').count()), column: count(column) };
+            problems.add_with_hint(&place, "a byte that is not UTF-8", "save the file as UTF-8");
+            None
+        }
+    }
+}
+
+/// 64 MiB, or the cgroup's share where that is less.
+fn memory_limit(cgroup: Option<u64>) -> u64 {
+    cgroup.map_or(MEMORY_LIMIT, |limit| MEMORY_LIMIT.min(limit / 100 * MEMORY_SHARE))
+}
+
+fn max_line(text: &str) -> Result<usize, String> {
+    let shortest = SHORTEST_MAX_LINE as u64;
+    match units::parse_bytes(text)? {
+        bytes if (shortest..=LONGEST_LINE).contains(&bytes) => Ok(bytes as usize),
+        _ => Err(format!(
+            "expected `{}` to `{}`; stores take 256KiB or less",
+            units::format_bytes(shortest),
+            units::format_bytes(LONGEST_LINE)
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_limits() {
+        assert_eq!(memory_limit(None), 64 << 20);
+        assert_eq!(memory_limit(Some(1 << 40)), 64 << 20);
+        assert_eq!(memory_limit(Some(100_000_000)), 40_000_000);
+    }
+
+    #[test]
+    fn longest_lines() {
+        assert_eq!(max_line("256KiB"), Ok(256 << 10));
+        for wrong in ["0", "1B", "17MiB", "x"] {
+            assert!(max_line(wrong).is_err(), "{wrong}");
+        }
+    }
+}

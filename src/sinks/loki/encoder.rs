@@ -1,0 +1,264 @@
+//! Events into entries, each in the group of its stream.
+//!
+//! **Invariant**: entries of equal labels and tenant are in one group of a body. Labels, tenant and metadata are
+//! rendered once per origin (and stream, level and flaw, where a template wants them) and then copied; what a template
+//! takes from the application's fields is rendered for each line.
+//!
+//! Only the last origin's renderings are kept: lines come in turns of one origin, and a turn begins with a read that
+//! costs more than rendering does.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::model::body::{Body, Group};
+use crate::model::event::{Event, Flaw, Stream};
+use crate::model::origin::Origin;
+use crate::model::sink::Encoder;
+
+use super::entry;
+use super::labels;
+use super::settings::Settings;
+
+/// Streams (and none), levels (and none), flaws (and none): so many renderings an origin can have.
+const KINDS: usize = 3 * 7 * 4;
+
+/// The encoder of one worker.
+pub(super) struct LokiEncoder {
+    settings: Arc<Settings>,
+    /// Whose renderings `slots` holds.
+    last: Option<Arc<Origin>>,
+    /// Counts changes of `last`; a slot of an older turn is not valid.
+    turn: u64,
+    /// By [`kind`].
+    slots: Vec<Slot>,
+    /// Groups of the body at hand by the hash of tenant and labels.
+    known: HashMap<u64, u32>,
+    /// For rendering.
+    text: String,
+    /// For rendering.
+    value: String,
+    /// Whether a slot's labels serve only the line they were rendered for.
+    head_per_line: bool,
+    /// Whether a slot's metadata serves only the line it was rendered for.
+    metadata_per_line: bool,
+    /// Whether lines of one origin differ by stream, level or flaw.
+    by_kind: bool,
+}
+
+/// One rendering.
+#[derive(Default)]
+struct Slot {
+    /// The turn it belongs to.
+    turn: u64,
+    /// Where the group was found last.
+    group: u32,
+    /// Tenant and labels.
+    head: Option<Group>,
+    /// The metadata as it goes into an entry.
+    metadata: Vec<u8>,
+}
+
+impl LokiEncoder {
+    pub(super) fn new(settings: Arc<Settings>) -> Self {
+        let (head, metadata) = (settings.head_depends(), settings.metadata_depends());
+        Self {
+            last: None,
+            turn: 0,
+            slots: std::iter::repeat_with(Slot::default).take(KINDS).collect(),
+            known: HashMap::new(),
+            text: String::new(),
+            value: String::new(),
+            head_per_line: head.content,
+            metadata_per_line: metadata.content,
+            by_kind: head.kind || metadata.kind,
+            settings,
+        }
+    }
+
+    fn turn_to(&mut self, origin: &Arc<Origin>) {
+        if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, origin)) {
+            self.last = Some(Arc::clone(origin));
+            self.turn += 1;
+        }
+    }
+
+    /// Renders what the slot does not hold for this event.
+    fn prepare(&mut self, at: usize, event: &Event<'_>) {
+        let stale = self.slots[at].turn != self.turn;
+        if stale || self.head_per_line {
+            self.slots[at].head = Some(self.render_head(event));
+        }
+        if stale || self.metadata_per_line {
+            let mut metadata = std::mem::take(&mut self.slots[at].metadata);
+            metadata.clear();
+            self.render_metadata(event, &mut metadata);
+            self.slots[at].metadata = metadata;
+        }
+        self.slots[at].turn = self.turn;
+    }
+
+    fn render_head(&mut self, event: &Event<'_>) -> Group {
+        let settings = Arc::clone(&self.settings);
+        self.text.clear();
+        self.text.push('{');
+        for (name, template) in settings.labels.of(event) {
+            self.value.clear();
+            template.render(event, &mut self.value);
+            if !self.value.is_empty() {
+                labels::put(name, &self.value, &mut self.text);
+            }
+        }
+        if self.text.len() == 1 {
+            // A stream needs a label.
+            let source = if event.origin.source.is_empty() { "tailwater" } else { &event.origin.source };
+            labels::put("source", source, &mut self.text);
+        }
+        self.text.push('}');
+        let route = settings.tenant.as_ref().map(|tenant| {
+            self.value.clear();
+            tenant.render(event, &mut self.value);
+            Arc::from(legal_tenant(&mut self.value))
+        });
+        Group { route, head: Arc::from(self.text.as_str()) }
+    }
+
+    fn render_metadata(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
+        let mut left = entry::METADATA_MAX;
+        for (name, template) in &self.settings.metadata {
+            self.value.clear();
+            template.render(event, &mut self.value);
+            entry::put_metadata(self.settings.encoding, name, &self.value, &mut left, out);
+        }
+    }
+
+    /// The slot's group in this body, and whether it is new there.
+    fn group(&mut self, at: usize, body: &mut Body) -> (u32, bool) {
+        let slot = &mut self.slots[at];
+        let Some(head) = &mut slot.head else { return (0, false) };
+        if body.groups.get(slot.group as usize).is_some_and(|group| Arc::ptr_eq(&group.head, &head.head)) {
+            return (slot.group, false);
+        }
+        if self.known.len() != body.groups.len() {
+            // Another body than the last time.
+            self.known.clear();
+            self.known.extend(body.groups.iter().zip(0..).map(|(group, index)| (hash(group), index)));
+        }
+        let key = hash(head);
+        let found = self.known.get(&key).copied();
+        let same = found.and_then(|index| body.groups.get(index as usize)).filter(|group| *group == head);
+        let (index, new) = match (found, same) {
+            (Some(index), Some(group)) => {
+                *head = group.clone();
+                (index, false)
+            }
+            _ => {
+                let index = body.groups.len() as u32;
+                body.groups.push(head.clone());
+                self.known.insert(key, index);
+                (index, true)
+            }
+        };
+        slot.group = index;
+        (index, new)
+    }
+}
+
+impl Encoder for LokiEncoder {
+    fn push(&mut self, event: &Event<'_>, body: &mut Body) {
+        self.turn_to(event.origin);
+        let at = if self.by_kind { kind(event) } else { 0 };
+        if self.slots[at].turn != self.turn || self.head_per_line || self.metadata_per_line {
+            self.prepare(at, event);
+        }
+        let (group, new) = self.group(at, body);
+        let encoding = self.settings.encoding;
+        if new {
+            entry::put_room(encoding, &body.groups[group as usize].head, &mut body.bytes);
+        }
+        entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
+        body.close_item(event.origin, event.spans, group);
+    }
+
+    fn bound(&self, line: usize) -> usize {
+        let settings = &self.settings;
+        let head = |named: &[(String, crate::sinks::template::Template)]| -> usize {
+            named.iter().map(|(name, template)| labels::put_bound(name, template.bound(line))).sum()
+        };
+        let source = labels::put_bound("source", labels::VALUE_MAX);
+        let head = settings.labels.lists().into_iter().map(head).fold(source, usize::max) + 2;
+        let metadata = settings.metadata.iter().map(|(name, template)| name.len() + template.bound(line)).sum();
+        let text = match settings.encoding {
+            super::settings::Encoding::Protobuf => line.min(settings.max_line),
+            super::settings::Encoding::Json => line.min(settings.max_line) * crate::sinks::json::ESCAPED,
+        };
+        text + entry::ENTRY_MAX
+            + entry::metadata_bound(settings.encoding, settings.metadata.len(), metadata)
+            + entry::room_bound(settings.encoding, head)
+    }
+}
+
+/// Which of the origin's renderings is the event's.
+fn kind(event: &Event<'_>) -> usize {
+    let stream = match event.stream {
+        None => 0,
+        Some(Stream::Stdout) => 1,
+        Some(Stream::Stderr) => 2,
+    };
+    let level = event.level.map_or(0, |level| level as usize + 1);
+    let flaw = match event.flaw {
+        None => 0,
+        Some(Flaw::Cut) => 1,
+        Some(Flaw::NotCri) => 2,
+        Some(Flaw::NotDocker) => 3,
+    };
+    (stream * 7 + level) * 4 + flaw
+}
+
+fn hash(group: &Group) -> u64 {
+    let mut hash = Xxh3::new();
+    if let Some(route) = &group.route {
+        hash.update(route.as_bytes());
+        hash.update(&[0]);
+    }
+    hash.update(group.head.as_bytes());
+    hash.digest()
+}
+
+/// The most bytes of a tenant that Loki takes.
+const TENANT_MAX: usize = 150;
+
+/// Makes a rendered tenant one that can stand in a header: other characters than visible ones of ASCII, and those that
+/// part tenants or folders, become `_`; an empty one is `default`.
+fn legal_tenant(tenant: &mut String) -> &str {
+    if tenant.is_empty() {
+        tenant.push_str("default");
+    }
+    if !tenant.bytes().all(is_tenant_byte) {
+        *tenant = tenant.chars().map(|c| if c.is_ascii() && is_tenant_byte(c as u8) { c } else { '_' }).collect();
+    }
+    if matches!(tenant.as_str(), "." | "..") {
+        tenant.insert(0, '_');
+    }
+    &tenant[..tenant.len().min(TENANT_MAX)]
+}
+
+fn is_tenant_byte(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'|' | b'/' | b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tenants_fit_a_header() {
+        for (rendered, expected) in
+            [("team-a", "team-a"), ("12:0", "12:0"), ("", "default"), ("a/b|c d\né", "a_b_c_d__"), ("..", "_..")]
+        {
+            assert_eq!(legal_tenant(&mut rendered.to_owned()), expected, "{rendered}");
+        }
+        assert_eq!(legal_tenant(&mut "é".repeat(400)).len(), TENANT_MAX);
+    }
+}

@@ -1,0 +1,250 @@
+//! Loki's own settings.
+//!
+//! **Invariant**: labels and structured metadata have names that Loki takes, each once, and no more than it takes by
+//! default: a store that refuses every line for its labels would cost every line.
+
+use crate::model::event::Event;
+use crate::model::settings::{Key, Place, Section};
+use crate::sinks::kind::Given;
+use crate::sinks::template::{Depends, Template};
+
+use super::labels;
+
+/// The keys of a `type: loki` sink, beside those of all HTTP sinks.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "tenant",
+        kind: "template",
+        default: "",
+        help: "the tenant (`X-Scope-OrgID`), such as `team-a` or `{namespace}`; a batch holds one tenant's lines to a request",
+    },
+    Key {
+        name: "labels",
+        kind: "map of templates",
+        default: "{namespace}, {pod}, {app}, {container} of pods; {host} and {path} of files",
+        help: "the stream labels; one that is empty for a line is left out",
+    },
+    Key {
+        name: "structured_metadata",
+        kind: "list of names",
+        default: "[stream, level]",
+        help: "what is stored beside each line: stream, level, flaw, pod, …, fields.NAME",
+    },
+    Key {
+        name: "encoding",
+        kind: "protobuf or json",
+        default: "protobuf",
+        help: "protobuf with snappy, or JSON with gzip",
+    },
+    Key {
+        name: "max_line_size",
+        kind: "size",
+        default: "256KiB",
+        help: "the store's limit for a line; a longer one is cut to it, its end marked; 0 is no limit",
+    },
+    Key { name: "max_label_names", kind: "number", default: "15", help: "the store's limit for labels of a stream" },
+];
+
+/// How entries are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    /// Protobuf in a block of snappy.
+    Protobuf,
+    /// Gzipped JSON.
+    Json,
+}
+
+/// A name and the template of its value.
+pub(super) type Named = (String, Template);
+
+/// Which labels a line's stream has.
+#[derive(Clone, Debug)]
+pub(super) struct Labels {
+    /// Of a container's lines.
+    pub(super) workload: Vec<Named>,
+    /// Of a file's lines.
+    pub(super) file: Vec<Named>,
+    /// Of a pipe's lines.
+    pub(super) pipe: Vec<Named>,
+}
+
+impl Labels {
+    /// The labels of an event's stream.
+    pub(super) fn of(&self, event: &Event<'_>) -> &[Named] {
+        if event.origin.workload.is_some() {
+            &self.workload
+        } else if event.origin.path.as_os_str().is_empty() {
+            &self.pipe
+        } else {
+            &self.file
+        }
+    }
+
+    /// All three lists.
+    pub(super) fn lists(&self) -> [&[Named]; 3] {
+        [&self.workload, &self.file, &self.pipe]
+    }
+
+    fn typed(named: Vec<Named>) -> Self {
+        Self { workload: named.clone(), file: named.clone(), pipe: named }
+    }
+
+    fn default() -> Self {
+        let list = |names: &[&str]| {
+            names.iter().filter_map(|name| Some(((*name).to_owned(), Template::placeholder(name).ok()?))).collect()
+        };
+        Self {
+            workload: list(&["namespace", "pod", "app", "container"]),
+            file: list(&["host", "path"]),
+            pipe: list(&["host", "source"]),
+        }
+    }
+
+    /// Puts the fields that every event gets into each list. A typed label of that name is nearer and stays; a default
+    /// one gives way.
+    fn add(&mut self, fields: &[(String, String)], typed: bool) {
+        for list in [&mut self.workload, &mut self.file, &mut self.pipe] {
+            for (name, value) in fields {
+                let template = Template::constant(value);
+                match list.iter_mut().find(|(known, _)| known == name) {
+                    Some(_) if typed => {}
+                    Some((_, known)) => *known = template,
+                    None => list.push((name.clone(), template)),
+                }
+            }
+        }
+    }
+}
+
+/// What the encoder and the wire need to know.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    /// The tenant, where one is set.
+    pub(super) tenant: Option<Template>,
+    /// The stream labels.
+    pub(super) labels: Labels,
+    /// What is stored beside each line.
+    pub(super) metadata: Vec<Named>,
+    /// How entries are written.
+    pub(super) encoding: Encoding,
+    /// The most bytes of a line.
+    pub(super) max_line: usize,
+}
+
+impl Settings {
+    /// Reads them; problems go into the section's list.
+    pub(super) fn read(section: &mut Section<'_>, given: &Given) -> Self {
+        let tenant = section.parsed("tenant", |text| match text {
+            "" => Err("expected a name; leave the key out where there are no tenants".to_owned()),
+            _ => Template::parse(text),
+        });
+        let encoding = section
+            .choice("encoding", &[("protobuf", Encoding::Protobuf), ("json", Encoding::Json)])
+            .unwrap_or(Encoding::Protobuf);
+        let max_line = match section.parsed("max_line_size", |text| {
+            crate::model::units::parse_bytes(text).and_then(|size| match size {
+                1..1024 => Err("expected at least 1KiB, or 0 for no limit".to_owned()),
+                _ => Ok(size),
+            })
+        }) {
+            Some(0) => usize::MAX,
+            Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
+            None => 256 * 1024,
+        };
+        let labels = labels(section, given);
+        let metadata = metadata(section);
+        Self { tenant, labels, metadata, encoding, max_line }
+    }
+
+    /// What the labels and the tenant of an event depend on, beside its origin.
+    pub(super) fn head_depends(&self) -> Depends {
+        let templates = self.labels.lists().into_iter().flatten().map(|(_, template)| template).chain(&self.tenant);
+        templates.fold(Depends::default(), |depends, template| depends.and(template.depends()))
+    }
+
+    /// What the metadata of an event depends on, beside its origin.
+    pub(super) fn metadata_depends(&self) -> Depends {
+        self.metadata.iter().fold(Depends::default(), |depends, (_, template)| depends.and(template.depends()))
+    }
+}
+
+fn labels(section: &mut Section<'_>, given: &Given) -> Labels {
+    let max_names = section.number("max_label_names").unwrap_or(15);
+    let typed = section.text_map("labels");
+    let place = section.place().clone();
+    let is_typed = typed.is_some();
+    let mut labels = match typed {
+        None => Labels::default(),
+        Some(entries) => Labels::typed(
+            entries
+                .into_iter()
+                .filter_map(|(name, text, place)| {
+                    check_name(section, &name, &place);
+                    match Template::parse(&text) {
+                        Ok(template) => Some((name, template)),
+                        Err(expected) => {
+                            let problem = format!("label `{name}` cannot be `{text}`");
+                            section.problems().add_with_hint(&place, problem, expected);
+                            None
+                        }
+                    }
+                })
+                .collect(),
+        ),
+    };
+    let fields = given.unique_fields();
+    for (name, _) in &fields {
+        check_name(section, name, &place);
+    }
+    labels.add(&fields, is_typed);
+    let most = labels.lists().into_iter().map(<[_]>::len).max().unwrap_or(0);
+    if most as u64 > max_names {
+        section.problem(
+            format!("a stream would have {most} labels, {max_names} are allowed"),
+            "Loki refuses streams with more than `max_label_names_per_series` (15): put the rest into `structured_metadata`, or raise the limit there and `max_label_names` here",
+        );
+    }
+    labels
+}
+
+fn check_name(section: &mut Section<'_>, name: &str, place: &Place) {
+    if !labels::is_name(name) {
+        section.problems().add_with_hint(
+            place,
+            format!("`{name}` cannot be a label's name"),
+            format!("expected letters, digits and `_`, such as `{}`", labels::to_name(name)),
+        );
+    }
+}
+
+/// The most entries that Loki takes by default for a line.
+const METADATA_MAX: usize = 128;
+
+fn metadata(section: &mut Section<'_>) -> Vec<Named> {
+    let place = section.place().clone();
+    let typed = section
+        .placed_texts("structured_metadata")
+        .unwrap_or_else(|| vec![("stream".to_owned(), place.clone()), ("level".to_owned(), place)]);
+    let mut named: Vec<Named> = Vec::with_capacity(typed.len());
+    for (text, place) in typed {
+        let name = labels::to_name(text.strip_prefix("fields.").unwrap_or(&text));
+        let problem = match Template::placeholder(&text) {
+            Err(expected) => Some((format!("unknown metadata `{text}`"), expected)),
+            Ok(_) if named.iter().any(|(known, _)| *known == name) => Some((
+                format!("metadata `{text}` would be a second `{name}`"),
+                "Loki knows an entry by its name: leave one out".to_owned(),
+            )),
+            Ok(_) if named.len() == METADATA_MAX => {
+                Some((format!("metadata `{text}` is one too many"), format!("Loki takes {METADATA_MAX} of a line")))
+            }
+            Ok(template) => {
+                named.push((name, template));
+                None
+            }
+        };
+        if let Some((text, hint)) = problem {
+            section.problems().add_with_hint(&place, text, hint);
+        }
+    }
+    named
+}

@@ -1,0 +1,103 @@
+//! Items into one body: compressed as the store takes it.
+//!
+//! **Invariant**: the memory used beside the items is within the bound that stands beside each function. Compressing
+//! the same items gives the same bytes.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::model::body::Body;
+
+/// The runs of neighbouring items as slices of the body: all of it at once where nothing is left out.
+pub(crate) fn runs<'a>(body: &'a Body, items: &'a [u32]) -> impl Iterator<Item = &'a [u8]> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let first = *items.get(at)? as usize;
+        let mut last = first;
+        at += 1;
+        while items.get(at).is_some_and(|&next| next as usize == last + 1) {
+            last += 1;
+            at += 1;
+        }
+        Some(&body.bytes[body.range(first).start..body.range(last).end])
+    })
+}
+
+/// What a compressor's own tables take.
+const GZIP_STATE: usize = 384 * 1024;
+const SNAPPY_STATE: usize = 64 * 1024;
+
+/// The pieces behind one another, gzipped at the fastest level. `total` is their length.
+pub(crate) fn gzip<'a>(pieces: impl Iterator<Item = &'a [u8]>, total: usize) -> Vec<u8> {
+    // Room for the worst case at once: untouched pages cost nothing, growing would copy.
+    let mut gzip = GzEncoder::new(Vec::with_capacity(gzip_len(total)), Compression::fast());
+    let mut whole = Ok(());
+    for piece in pieces {
+        whole = whole.and_then(|()| gzip.write_all(piece));
+    }
+    // Writing into memory cannot fail; were it to, the store refuses a broken body and nothing is settled.
+    let mut out = whole.and_then(|()| gzip.finish()).unwrap_or_default();
+    out.shrink_to_fit();
+    out
+}
+
+/// The most bytes that `len` bytes have gzipped: the fastest level writes at most nine bits for a byte.
+const fn gzip_len(len: usize) -> usize {
+    len + len / 8 + 64
+}
+
+/// The most memory that [`gzip`] needs for `len` bytes.
+pub(crate) const fn gzip_bound(len: usize) -> usize {
+    gzip_len(len) + GZIP_STATE
+}
+
+/// A raw block of snappy.
+pub(crate) fn snappy(plain: &[u8]) -> Vec<u8> {
+    // Fails only beyond 4 GiB, which no body reaches; an empty body is refused by the store and nothing is settled.
+    let mut out = snap::raw::Encoder::new().compress_vec(plain).unwrap_or_default();
+    out.shrink_to_fit();
+    out
+}
+
+/// The most memory that [`snappy`] needs for `len` bytes.
+pub(crate) const fn snappy_bound(len: usize) -> usize {
+    32 + len + len / 6 + SNAPPY_STATE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::io::Read;
+
+    #[test]
+    fn the_bounds_hold_for_what_does_not_compress() {
+        let mut state = 1_u64;
+        let noise: Vec<u8> = (0..2_000_000)
+            .map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                // High bytes cost nine bits in fixed Huffman codes.
+                (state >> 56) as u8 | 0x90
+            })
+            .collect();
+        for len in [0, 1, 100, 70_000, noise.len()] {
+            let plain = &noise[..len];
+            assert!(gzip(std::iter::once(plain), len).len() <= gzip_len(len), "{len}");
+            assert!(snappy(plain).len() <= snappy_bound(len), "{len}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn compressed_pieces_read_back(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..200), 0..10)) {
+            let plain = pieces.concat();
+            let packed = gzip(pieces.iter().map(Vec::as_slice), plain.len());
+            let mut back = Vec::new();
+            flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut back).expect("valid gzip");
+            prop_assert_eq!(&back, &plain);
+            prop_assert_eq!(snap::raw::Decoder::new().decompress_vec(&snappy(&plain)).expect("valid snappy"), plain);
+        }
+    }
+}
