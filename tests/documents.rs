@@ -4,10 +4,11 @@
 //! `TAILWATER_BLESS=1` in the environment it writes what is right.
 #![expect(clippy::disallowed_methods, reason = "a test reads and writes documents")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use clap::{Arg, CommandFactory as _};
 use tailwater::cli::Cli;
@@ -37,7 +38,7 @@ fn check(file: &str, make: &dyn Fn(&str) -> Option<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
     let typed = fs::read_to_string(&path).expect("a document");
     let made = filled_in(&typed, make);
-    if made != typed && env::var_os("TAILWATER_BLESS").is_some() {
+    if made != typed && is_blessed() {
         fs::write(&path, made).expect("written");
         return;
     }
@@ -89,6 +90,47 @@ fn series() -> String {
         }
     }
     out
+}
+
+/// What README shows is what the program prints, in whatever order it reads the files.
+#[test]
+fn readme() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let mut readme = fs::read_to_string(&path).expect("a document");
+    let shown: Vec<String> = readme
+        .split("```console\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect();
+    assert!(shown.len() >= 2, "README shows what the program prints");
+    for block in shown {
+        let command = block.lines().next().and_then(|line| line.strip_prefix("$ ")).expect("a command");
+        let printed = run(command);
+        let made = format!("$ {command}\n{printed}");
+        let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        if sorted(&made) != sorted(&block) {
+            assert!(is_blessed(), "README shows something else than `{command}` prints:\n{printed}");
+            readme = readme.replace(&block, &made);
+            fs::write(&path, &readme).expect("written");
+        }
+    }
+}
+
+/// Runs a command of README with the program just built; what it prints.
+fn run(command: &str) -> String {
+    let command = command.replace("cargo run --release --", "\"$TAILWATER\"");
+    let ran = Command::new("sh")
+        .args(["-c", &command])
+        .env("TAILWATER", env!("CARGO_BIN_EXE_tailwater"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("a shell");
+    assert!(ran.status.success(), "`{command}` failed: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+fn is_blessed() -> bool {
+    env::var_os("TAILWATER_BLESS").is_some()
 }
 
 fn exit_codes() -> String {
