@@ -1,4 +1,5 @@
 //! The process: parse, configure, run, exit code.
+#![expect(clippy::disallowed_methods, reason = "the process reads its settings file")]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Where lines come from. Floor 3: touches the file system, the clock and threads.
 //!
 //! - [`kubernetes`]: pod logs under a path, with the names from the path
-//! - [`file`]: files by globs
+//! - [`mod@file`]: files by globs
 //! - [`common`]: the settings that both share
 //! - [`files`]: what both share: discovery, identity, rotation
 //! - [`stdin`]: a pipe, held in a bounded buffer

@@ -1,0 +1,181 @@
+//! The tables in `docs/` are made of the program's own, so they cannot fall behind it.
+//!
+//! A table stands between `<!-- begin NAME -->` and `<!-- end -->`. Where one differs the test fails; with
+//! `TAILWATER_BLESS=1` in the environment it writes what is right.
+#![expect(clippy::disallowed_methods, reason = "a test reads and writes documents")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use clap::{Arg, CommandFactory as _};
+use tailwater::cli::Cli;
+use tailwater::exit::Exit;
+use tailwater::metrics::Metrics;
+
+#[test]
+fn metrics() {
+    check("docs/metrics.md", &|name| (name == "series").then(series));
+}
+
+#[test]
+fn commands() {
+    check("docs/commands.md", &|name| match name {
+        "exit" => Some(exit_codes()),
+        "commands" => Some(subcommands()),
+        "flags" => Some(flags(Cli::command().get_arguments())),
+        _ => {
+            let command = Cli::command();
+            command.get_subcommands().find(|known| known.get_name() == name).map(|known| flags(known.get_arguments()))
+        }
+    });
+}
+
+/// Holds every table of a document against what `make` gives for its name.
+fn check(file: &str, make: &dyn Fn(&str) -> Option<String>) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let typed = fs::read_to_string(&path).expect("a document");
+    let made = filled_in(&typed, make);
+    if made != typed && is_blessed() {
+        fs::write(&path, made).expect("written");
+        return;
+    }
+    let differs = made.lines().zip(typed.lines().chain(std::iter::repeat(""))).find(|(made, typed)| made != typed);
+    assert!(
+        made == typed,
+        "{file} is behind the program, first at: {differs:?}\nTAILWATER_BLESS=1 cargo test --test documents writes it"
+    );
+}
+
+/// `document` with its tables as `make` gives them.
+fn filled_in(document: &str, make: &dyn Fn(&str) -> Option<String>) -> String {
+    let (begin, end) = ("<!-- begin ", "<!-- end -->");
+    let mut parts = document.split(begin);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once(" -->").expect("a name");
+        let (_, behind) = rest.split_once(end).unwrap_or_else(|| panic!("`{name}` has no end"));
+        let table = make(name).unwrap_or_else(|| panic!("no table is called `{name}`"));
+        out += &format!("{begin}{name} -->\n{table}{end}{behind}");
+    }
+    out
+}
+
+/// Every series, from the page that the program itself serves.
+fn series() -> String {
+    let metrics = Metrics::new();
+    metrics.checkpoint_written();
+    metrics.set_build("", "", "");
+    metrics.pipeline("x").filtered("x");
+    let page = metrics.render();
+    let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for line in page.lines().filter(|line| !line.starts_with('#')) {
+        let name = line.split(['{', ' ']).next().unwrap_or_default();
+        let inside = line.split_once('{').and_then(|(_, rest)| rest.split_once('}')).map_or("", |(inside, _)| inside);
+        let names = inside.split("\",").filter_map(|label| label.split_once('=')).map(|(name, _)| name);
+        labels.entry(name).or_insert_with(|| names.filter(|name| *name != "le").collect());
+    }
+    let mut out = String::from("| series | kind | labels | |\n|---|---|---|---|\n");
+    let mut help = "";
+    for line in page.lines() {
+        if let Some((_, text)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            help = text;
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            let labels = labels.get(name).or_else(|| labels.get(format!("{name}_count").as_str()));
+            let labels =
+                labels.map(|names| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "));
+            out += &format!("| `{name}` | {kind} | {} | {help} |\n", labels.unwrap_or_default());
+        }
+    }
+    out
+}
+
+/// What README shows is what the program prints, in whatever order it reads the files.
+#[test]
+fn readme() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let mut readme = fs::read_to_string(&path).expect("a document");
+    let shown: Vec<String> = readme
+        .split("```console\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap_or_default().to_owned())
+        .collect();
+    assert!(shown.len() >= 2, "README shows what the program prints");
+    for block in shown {
+        let command = block.lines().next().and_then(|line| line.strip_prefix("$ ")).expect("a command");
+        let printed = run(command);
+        let made = format!("$ {command}\n{printed}");
+        let sorted = |text: &str| text.lines().map(str::to_owned).collect::<BTreeSet<_>>();
+        if sorted(&made) != sorted(&block) {
+            assert!(is_blessed(), "README shows something else than `{command}` prints:\n{printed}");
+            readme = readme.replace(&block, &made);
+            fs::write(&path, &readme).expect("written");
+        }
+    }
+}
+
+/// Runs a command of README with the program just built; what it prints.
+fn run(command: &str) -> String {
+    let command = command.replace("cargo run --release --", "\"$TAILWATER\"");
+    let ran = Command::new("sh")
+        .args(["-c", &command])
+        .env("TAILWATER", env!("CARGO_BIN_EXE_tailwater"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("a shell");
+    assert!(ran.status.success(), "`{command}` failed: {}", String::from_utf8_lossy(&ran.stderr));
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+fn is_blessed() -> bool {
+    env::var_os("TAILWATER_BLESS").is_some()
+}
+
+fn exit_codes() -> String {
+    let rows = Exit::ALL.iter().map(|exit| format!("| {} | {} |\n", exit.code(), exit.meaning()));
+    format!("| code | |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+fn subcommands() -> String {
+    let command = Cli::command();
+    let rows = command.get_subcommands().map(|known| {
+        format!(
+            "| `tailwater {}` | {} |\n",
+            known.get_name(),
+            known.get_about().map(ToString::to_string).unwrap_or_default()
+        )
+    });
+    format!("| command | |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+/// The flags of a command; the help of each ends with its variable.
+fn flags<'a>(args: impl Iterator<Item = &'a Arg>) -> String {
+    let mut out = String::from("| flag | variable | |\n|---|---|---|\n");
+    for (long, arg) in args.filter_map(|arg| arg.get_long().map(|long| (long, arg))) {
+        let help = arg.get_help().map(ToString::to_string).unwrap_or_default().replace('|', "\\|");
+        let (help, variable) = match help.split_once(" [env: ") {
+            Some((help, variable)) => (help, format!("`{}`", variable.trim_end_matches(']'))),
+            None => (help.as_str(), String::new()),
+        };
+        let choices = arg.get_possible_values().iter().map(|choice| choice.get_name().to_owned()).collect::<Vec<_>>();
+        let value = match arg.get_value_names().and_then(|names| names.first()) {
+            _ if !arg.get_action().takes_values() => String::new(),
+            _ if !choices.is_empty() => format!(" {}", choices.join("\\|")),
+            name => format!(" {}", name.map_or("", |name| name.as_str())),
+        };
+        out += &format!("| `--{long}{value}` | {variable} | {help} |\n");
+    }
+    out
+}
+
+#[test]
+fn tables_are_filled_in() {
+    let make = |name: &str| (name == "a").then(|| "new\n".to_owned());
+    assert_eq!(
+        filled_in("x\n<!-- begin a -->\nold\n<!-- end -->\ny\n", &make),
+        "x\n<!-- begin a -->\nnew\n<!-- end -->\ny\n"
+    );
+    assert_eq!(filled_in("none", &make), "none");
+}
