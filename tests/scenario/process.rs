@@ -1,0 +1,240 @@
+//! The real binary, started.
+//!
+//! Invariant: it does not outlive the test, and a test that fails shows what it said.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{PATIENCE, Place, wait_until};
+use crate::support::http;
+
+/// A started process.
+pub struct Tailwater {
+    child: Child,
+    /// Where its stderr goes.
+    log: PathBuf,
+    status: Option<ExitStatus>,
+}
+
+/// How a process is started.
+pub struct Start {
+    command: Command,
+    stdin: Stdio,
+    log: PathBuf,
+}
+
+impl Tailwater {
+    /// The binary with these arguments, in `place`: stdout goes to `stdout` there, stderr to `log`; both are appended
+    /// to.
+    pub fn with<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(place: &Place, arguments: I) -> Start {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tailwater"));
+        // Whatever proxy or settings are around, these tests are not about them.
+        command.args(arguments).env_clear().current_dir(place.path(""));
+        command.stdout(appended(&place.path("stdout")));
+        Start { command, stdin: Stdio::null(), log: place.path("log") }
+    }
+
+    /// The daemon with `settings`, beside `state_dir`.
+    pub fn daemon(place: &Place, settings: &str) -> Tailwater {
+        let file = place.settings(settings);
+        Tailwater::with(place, [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()]).start()
+    }
+
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its stdin, once.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("stdin was asked for and is still there")
+    }
+
+    /// Its stdout, once, where a pipe was asked for.
+    pub fn stdout(&mut self) -> std::process::ChildStdout {
+        self.child.stdout.take().expect("a pipe was asked for and is still there")
+    }
+
+    /// What all processes of this place said so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends SIGTERM, and waits for the end: its exit code.
+    pub fn terminate(&mut self) -> i32 {
+        self.signal(Signal::TERM);
+        self.wait(PATIENCE)
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub fn kill(&mut self) {
+        self.signal(Signal::KILL);
+        self.wait_status(PATIENCE);
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal).expect("the process is there");
+    }
+
+    /// Waits for the end: its exit code, -1 where a signal ended it.
+    pub fn wait(&mut self, patience: Duration) -> i32 {
+        self.wait_status(patience).code().unwrap_or(-1)
+    }
+
+    fn wait_status(&mut self, patience: Duration) -> ExitStatus {
+        let child = &mut self.child;
+        let status = &mut self.status;
+        wait_until("the process ends", patience, || {
+            *status = child.try_wait().expect("a child can be waited for");
+            status.is_some()
+        });
+        self.status.expect("it has ended")
+    }
+
+    /// Whether it still runs.
+    pub fn is_running(&mut self) -> bool {
+        self.status = self.child.try_wait().expect("a child can be waited for");
+        self.status.is_none()
+    }
+
+    /// Waits until `condition` holds; an end of the process before that is a failure.
+    pub fn wait_until(&mut self, what: &str, patience: Duration, mut condition: impl FnMut() -> bool) {
+        let child = &mut self.child;
+        wait_until(what, patience, || {
+            if condition() {
+                return true;
+            }
+            let ended = child.try_wait().expect("a child can be waited for");
+            assert!(ended.is_none(), "ended ({ended:?}) before this came: {what}");
+            false
+        });
+    }
+
+    /// Waits until it has said `text`.
+    pub fn wait_for_log(&mut self, text: &str) {
+        let log = self.log.clone();
+        self.wait_until(&format!("`{text}` in the log"), PATIENCE, || {
+            fs::read_to_string(&log).is_ok_and(|log| log.contains(text))
+        });
+    }
+
+    /// The most memory it ever used, in bytes, as the kernel counts it (VmHWM).
+    pub fn peak_memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line VmHWM");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number of KiB") << 10
+    }
+
+    /// Where the admin port answers: `http://…`.
+    pub fn admin(&mut self) -> String {
+        self.wait_for_log("the admin port answers");
+        let log = self.log();
+        let line = log.lines().rfind(|line| line.contains("the admin port answers")).expect("it said so");
+        let said: serde_json::Value = serde_json::from_str(line).expect("the log is JSON");
+        format!("http://{}", said["address"].as_str().expect("an address"))
+    }
+
+    /// What `/metrics` says now.
+    pub fn metrics(&mut self) -> Metrics {
+        Metrics::of(&self.admin())
+    }
+}
+
+impl Start {
+    /// Stdin is a pipe, to be written to by `Tailwater::stdin`.
+    pub fn piped(mut self) -> Start {
+        self.stdin = Stdio::piped();
+        self
+    }
+
+    /// Stdin is this file.
+    pub fn stdin(mut self, path: &Path) -> Start {
+        self.stdin = Stdio::from(File::open(path).expect("the input is there"));
+        self
+    }
+
+    /// Stdout is a pipe, to be read from `Tailwater::stdout`.
+    pub fn read_stdout(mut self) -> Start {
+        self.command.stdout(Stdio::piped());
+        self
+    }
+
+    /// An environment variable.
+    pub fn variable(mut self, name: &str, value: &str) -> Start {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Starts it.
+    pub fn start(mut self) -> Tailwater {
+        let child = self.command.stdin(self.stdin).stderr(appended(&self.log)).spawn().expect("the binary starts");
+        Tailwater { child, log: self.log, status: None }
+    }
+
+    /// Starts it and waits for its end.
+    pub fn run(self) -> i32 {
+        self.start().wait(PATIENCE)
+    }
+}
+
+fn appended(path: &Path) -> Stdio {
+    Stdio::from(File::options().append(true).create(true).open(path).expect("an output file"))
+}
+
+impl Drop for Tailwater {
+    fn drop(&mut self) {
+        if self.status.is_none() {
+            // It may have ended already.
+            _ = self.child.kill();
+            _ = self.child.wait();
+        }
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("--- the last it said:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
+    }
+}
+
+/// One look at `/metrics`.
+pub struct Metrics(BTreeMap<String, f64>);
+
+impl Metrics {
+    /// Reads it.
+    pub fn of(admin: &str) -> Metrics {
+        let answer = http::request("GET", admin, "/metrics", &[], b"").and_then(http::Response::success);
+        let text = answer.and_then(http::Response::text).expect("/metrics answers");
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let parsed = lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| {
+            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("`{name}` is `{value}`")))
+        });
+        Metrics(parsed.collect())
+    }
+
+    /// The sum of a pipeline's series of this name.
+    pub fn of_pipeline(&self, name: &str, pipeline: &str) -> u64 {
+        let prefix = format!("tailwater_{name}{{");
+        let label = format!("pipeline=\"{pipeline}\"");
+        let mut found = self.0.iter().filter(|(series, _)| series.starts_with(&prefix) && series.contains(&label));
+        let first = found.next().unwrap_or_else(|| panic!("no series tailwater_{name} of {pipeline}")).1;
+        (first + found.map(|(_, value)| value).sum::<f64>()) as u64
+    }
+
+    /// Panics unless every line that was read is delivered, dropped, dead-lettered, filtered or in flight.
+    pub fn assert_accounted(&self, pipeline: &str) {
+        let of = |name: &str| self.of_pipeline(name, pipeline);
+        let left = of("lines_delivered_total")
+            + of("lines_dropped_total")
+            + of("lines_dead_lettered_total")
+            + of("lines_in_flight");
+        assert_eq!(of("lines_read_total"), left, "read = delivered + dropped + dead-lettered + in flight, of {pipeline}");
+    }
+}
