@@ -78,8 +78,9 @@ impl Store {
         match self {
             Store::Elasticsearch(double) => double
                 .look(|state| (state.repeats(), state.bulks.iter().map(|bulk| bulk.items as u64).max().unwrap_or(0))),
-            Store::Loki(double) => double
-                .look(|state| (state.repeats(), state.pushes.iter().map(|push| push.entries as u64).max().unwrap_or(0))),
+            Store::Loki(double) => double.look(|state| {
+                (state.repeats(), state.pushes.iter().map(|push| push.entries as u64).max().unwrap_or(0))
+            }),
             Store::Stdout => (0, 0),
         }
     }
@@ -271,7 +272,8 @@ fn a_dead_sink_hurts_itself_alone_and_catches_up() {
         dead.sink()
     );
     let mut process = Tailwater::daemon(&place, &settings);
-    process.wait_until("the live sink has everything", patience(options.bytes), || live.stored(&place) == written.lines);
+    process
+        .wait_until("the live sink has everything", patience(options.bytes), || live.stored(&place) == written.lines);
     assert_eq!(dead.stored(&place), 0);
     let metrics = process.metrics();
     metrics.assert_accounted("dead");
@@ -298,7 +300,15 @@ fn a_dead_sink_hurts_itself_alone_and_catches_up() {
 fn a_pipe_becomes_events_and_its_end_ends_it() {
     let input = "{\"level\":\"WARN\",\"msg\":\"disk nearly full\",\"free\":12}\nlevel=info msg=\"two words\" n=1\n\nplain, without end";
     for (format, expected) in [
-        ("json", ["\"message\":\"disk nearly full\"", "\"fields\":{\"level\":\"info\"", "\"message\":\"\"", "plain, without end"]),
+        (
+            "json",
+            [
+                "\"message\":\"disk nearly full\"",
+                "\"fields\":{\"level\":\"info\"",
+                "\"message\":\"\"",
+                "plain, without end",
+            ],
+        ),
         ("logfmt", ["message=\"disk nearly full\"", "message=\"two words\"", "message=", "\"plain, without end\""]),
         ("text", ["WARN  disk nearly full", "two words", "", "plain, without end"]),
     ] {
@@ -420,8 +430,10 @@ fn once_with_a_sink_that_refuses_gives_up_after_a_minute() {
 #[test]
 fn a_second_process_is_told_who_holds_the_state_directory() {
     let place = Place::new();
-    let settings =
-        format!("shutdown_grace: 100ms\nsources: {{ f: {{ type: file, include: '{}' }} }}\nsinks: {{ out: {{ type: stdout }} }}\n", place.text("*.txt"));
+    let settings = format!(
+        "shutdown_grace: 100ms\nsources: {{ f: {{ type: file, include: '{}' }} }}\nsinks: {{ out: {{ type: stdout }} }}\n",
+        place.text("*.txt")
+    );
     let mut first = Tailwater::daemon(&place, &settings);
     first.wait_for_log("started");
     let mut second = Tailwater::daemon(&place, &settings);
@@ -433,7 +445,8 @@ fn a_second_process_is_told_who_holds_the_state_directory() {
 #[test]
 fn run_needs_a_state_directory_for_files() {
     let place = Place::new();
-    let settings = place.write("s.yaml", "sources: { f: { type: file, include: /tmp/x } }\nsinks: { out: { type: stdout } }\n");
+    let settings =
+        place.write("s.yaml", "sources: { f: { type: file, include: /tmp/x } }\nsinks: { out: { type: stdout } }\n");
     let settings = settings.display().to_string();
     let mut process = Tailwater::with(&place, ["run", "--config", &settings]).start();
     assert_eq!(process.wait(PATIENCE), 64);
@@ -485,8 +498,11 @@ fn checkpoints_are_listed() {
     assert_eq!(Tailwater::with(&place, ["checkpoints", "--json", "--state-dir", &state]).run(), 0);
     let output = place.read("stdout");
     let rows: Vec<serde_json::Value> = output.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let cursor = |row: &serde_json::Value| (row["file"].as_str().map(str::to_owned), row["offset"].as_u64(), row["lag"].as_u64());
-    let expected = [("logs/a.log", 8), ("logs/b.log", 6)].map(|(file, offset)| (Some(place.text(file)), Some(offset), Some(0)));
+    let cursor = |row: &serde_json::Value| {
+        (row["file"].as_str().map(str::to_owned), row["offset"].as_u64(), row["lag"].as_u64())
+    };
+    let expected =
+        [("logs/a.log", 8), ("logs/b.log", 6)].map(|(file, offset)| (Some(place.text(file)), Some(offset), Some(0)));
     assert_eq!(rows.iter().map(cursor).collect::<Vec<_>>(), expected, "{output}");
     assert_eq!(Tailwater::with(&place, ["checkpoints", "--state-dir", &place.text("nowhere")]).run(), 74);
 }

@@ -13,7 +13,10 @@
 //! - [`supervise`]: what happens until the end, and what that comes to
 //! - [`checkpoints`]: the command that lists cursors
 //! - [`machine`]: what is asked of the machine at the start
-#![expect(clippy::disallowed_methods, reason = "the process asks for the time, starts threads and owns the standard streams")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the process asks for the time, starts threads and owns the standard streams"
+)]
 
 pub mod checkpoints;
 pub mod machine;

@@ -108,6 +108,9 @@ impl Supervisor<'_> {
                 if pipe {
                     self.running.has_pipe = false;
                     self.running.progress.touch();
+                    if self.stopping {
+                        self.send_stop();
+                    }
                     self.set_deadline_if_stopping();
                 }
                 if self.running.sources == 0 {
@@ -154,11 +157,15 @@ impl Supervisor<'_> {
                 (false, false) => "no more is read from files",
             }
         );
-        let drain = self.manners.drain;
-        self.send_all(|| Inbox::Stop { drain });
+        self.send_stop();
         self.running.stop_files.store(true, Ordering::Release);
         self.set_deadline_if_stopping();
         None
+    }
+
+    fn send_stop(&self) {
+        let (drain, await_pipe) = (self.manners.drain, self.running.has_pipe);
+        self.send_all(|| Inbox::Stop { drain, await_pipe });
     }
 
     /// A pipe's last lines are the ones wanted, so the grace begins when it has ended.

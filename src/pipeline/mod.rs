@@ -56,6 +56,8 @@ pub enum Inbox {
     Stop {
         /// Whether files are read to their end first.
         drain: bool,
+        /// Whether a pipe has not ended: its feed may be still to come, and nothing ends before it.
+        await_pipe: bool,
     },
     /// End now; what is in flight is not waited for.
     Abort,
@@ -123,6 +125,7 @@ pub struct Pipeline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stop {
     drain: bool,
+    await_pipe: bool,
 }
 
 impl Pipeline {
@@ -206,8 +209,8 @@ impl Pipeline {
             Inbox::Source(Signal::Unreachable(bytes)) => self.metrics.unreachable_bytes.inc_by(bytes),
             Inbox::Source(Signal::NoMoreFeeds) => self.no_more_feeds = true,
             Inbox::Report(report) => self.settle(report),
-            Inbox::Stop { drain } => {
-                self.stop = Some(Stop { drain });
+            Inbox::Stop { drain, await_pipe } => {
+                self.stop = Some(Stop { drain, await_pipe });
                 for state in self.feeds.values_mut() {
                     state.wake();
                 }
@@ -337,7 +340,7 @@ impl Pipeline {
         }
         match self.stop {
             None => self.no_more_feeds && self.feeds.values().all(FeedState::is_read),
-            Some(_) => self.feeds.values().all(|state| state.is_read() || !self.may_read(state)),
+            Some(stop) => !stop.await_pipe && self.feeds.values().all(|state| state.is_read() || !self.may_read(state)),
         }
     }
 

@@ -213,9 +213,9 @@ impl Metrics {
         let answer = http::request("GET", admin, "/metrics", &[], b"").and_then(http::Response::success);
         let text = answer.and_then(http::Response::text).expect("/metrics answers");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
-        let parsed = lines.filter_map(|line| line.rsplit_once(' ')).map(|(name, value)| {
-            (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("`{name}` is `{value}`")))
-        });
+        let parsed = lines
+            .filter_map(|line| line.rsplit_once(' '))
+            .map(|(name, value)| (name.to_owned(), value.parse().unwrap_or_else(|_| panic!("`{name}` is `{value}`"))));
         Metrics(parsed.collect())
     }
 
@@ -235,6 +235,10 @@ impl Metrics {
             + of("lines_dropped_total")
             + of("lines_dead_lettered_total")
             + of("lines_in_flight");
-        assert_eq!(of("lines_read_total"), left, "read = delivered + dropped + dead-lettered + in flight, of {pipeline}");
+        assert_eq!(
+            of("lines_read_total"),
+            left,
+            "read = delivered + dropped + dead-lettered + in flight, of {pipeline}"
+        );
     }
 }

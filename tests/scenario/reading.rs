@@ -1,8 +1,8 @@
 //! Events as the sinks hold them, put into the account: an independent reading of what the encoders wrote.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde_json::Value;

@@ -154,9 +154,10 @@ impl Shared {
             headers.append(&header.name, header.value.clone());
         }
         for (name, text) in &request.headers {
-            let value = HeaderValue::try_from(text.as_str());
-            headers
-                .insert(HeaderName::from_static(name), value.map_err(|_| format!("header `{name}` cannot be sent"))?);
+            let wrong = || format!("header `{name}` cannot be sent");
+            // Sinks write names as people do; `from_static` would panic at a capital letter.
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong())?;
+            headers.insert(name, HeaderValue::try_from(text.as_str()).map_err(|_| wrong())?);
         }
         if let Some(value) = state.credentials.header(index) {
             headers.insert(AUTHORIZATION, value.clone());
