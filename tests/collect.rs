@@ -130,11 +130,13 @@ impl Scenario {
     fn run_with(&mut self, mut end: impl FnMut(&mut Tailwater), shares: &[f64]) {
         for share in shares {
             let mut process = self.daemon();
+            process.wait_for_log("the admin port answers");
             self.wait_for_share(&mut process, *share);
             end(&mut process);
             self.kills += 1;
         }
         let mut process = self.daemon();
+        process.wait_for_log("the admin port answers");
         self.wait_for_share(&mut process, 1.0);
         assert_eq!(process.terminate(), 0);
     }
@@ -167,8 +169,11 @@ fn once(store: impl FnOnce(&Options) -> Store) {
     let scenario = Scenario::new(store);
     let from = scenario.place.pods();
     let to = scenario.store.flag();
-    let mut process =
-        Tailwater::with(&scenario.place, ["--from", &from, "--to", &to, "--once", "--format", "json"]).start();
+    let mut flags = vec!["--from", &from, "--to", &to, "--once"];
+    if matches!(scenario.store, Store::Stdout) {
+        flags.extend(["--format", "json"]);
+    }
+    let mut process = Tailwater::with(&scenario.place, flags).start();
     assert_eq!(process.wait(patience(scenario.options.bytes)), 0);
     scenario.account().assert_every_line_once();
     assert_eq!(scenario.store.repeats().0, 0);

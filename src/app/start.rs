@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tracing::{error, info, warn};
 
@@ -348,9 +349,10 @@ fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), R
         runtime.block_on(async move {
             match prepare(sinks, over_http, &net, admin_settings).await {
                 Ok((deliveries, admin)) => {
+                    let signals = listen_to_signals();
                     // The starter waits for this.
                     drop(started.send(Ok(())));
-                    serve(deliveries, admin, net).await;
+                    serve(deliveries, admin, signals, net).await;
                 }
                 Err(refused) => drop(started.send(Err(refused))),
             }
@@ -395,7 +397,7 @@ async fn prepare(
     Ok((prepared, admin))
 }
 
-async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, net: Net) {
+async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, listened: Vec<(i32, Signals)>, net: Net) {
     let local = tokio::task::LocalSet::new();
     for (delivery, inbox, batches) in deliveries {
         let (deadline, events) = (net.deadline.clone(), net.events.clone());
@@ -426,30 +428,30 @@ async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, net: Net) {
         }
         local.spawn_local(admin.serve(answers));
     }
-    local.spawn_local(signals(net.events));
+    for (number, mut signals) in listened {
+        let events = net.events.clone();
+        local.spawn_local(async move {
+            while signals.recv().await.is_some() {
+                // The supervisor may have ended first.
+                drop(events.send(Event::Signal(number)));
+            }
+        });
+    }
     // Until the process ends: the admin port answers to the last.
     local.run_until(std::future::pending::<()>()).await;
 }
 
-async fn signals(events: Sender<Event>) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let kinds = [(SignalKind::terminate(), 15), (SignalKind::interrupt(), 2)];
-    let listen = kinds.map(|(kind, number)| {
-        let events = events.clone();
-        async move {
-            match signal(kind) {
-                Ok(mut signals) => {
-                    while signals.recv().await.is_some() {
-                        // The supervisor may have ended first.
-                        drop(events.send(Event::Signal(number)));
-                    }
-                }
-                Err(error) => warn!(%error, "signal {number} cannot be waited for; it ends the process at once"),
-            }
+/// From here on a signal to end is heard, and no longer the process's end.
+fn listen_to_signals() -> Vec<(i32, Signals)> {
+    let kinds = [(15, SignalKind::terminate()), (2, SignalKind::interrupt())];
+    let listen = kinds.map(|(number, kind)| match signal(kind) {
+        Ok(signals) => Some((number, signals)),
+        Err(error) => {
+            warn!(%error, "signal {number} cannot be waited for; it ends the process at once");
+            None
         }
     });
-    let [term, int] = listen;
-    tokio::join!(term, int);
+    listen.into_iter().flatten().collect()
 }
 
 fn start_sources(

@@ -272,6 +272,15 @@ impl Pipeline {
             if self.forge.is_full() {
                 self.seal();
             }
+            // What was settled meanwhile is in the checkpoint before more is read: a crash repeats no more than what
+            // is on its way.
+            while let Ok(message) = self.inbox.try_recv() {
+                self.take(message);
+            }
+            let is_readable = |state: &FeedState| state.retrying == 0 && !state.is_gone() && self.may_read(state);
+            if self.is_over || !self.feeds.get(&id).is_some_and(is_readable) {
+                return End::AtEnd;
+            }
             let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
             let end = self.reader.turn(state, &mut self.forge);
             match end {
