@@ -176,6 +176,7 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test is a client of the port")]
 mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::TcpStream;

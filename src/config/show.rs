@@ -81,7 +81,7 @@ impl Show<'_> {
                 }),
                 ("sinks", Some(parts)) => self.parts(key.name, parts, |kind| {
                     let kind = sinks::KINDS.iter().find(|known| known.name == kind);
-                    kind.map_or_else(|| vec![SINK_KEYS], |kind| sink_tables(kind))
+                    kind.map_or_else(|| vec![SINK_KEYS], sink_tables)
                 }),
                 _ => self.entry(depth, &path, key, typed),
             }
