@@ -33,9 +33,9 @@ impl Scenario {
     }
 
     /// Lines stay whole under `message`, so that they can be compared byte by byte.
-    fn daemon(&self) -> Tailwater {
+    fn daemon(&self, shutdown: &str) -> Tailwater {
         let settings = format!(
-            "admin: {{ listen: '127.0.0.1:0' }}\nparse: plain\nsources: {{ pods: {{ type: kubernetes, path: {} }} }}\n\
+            "admin: {{ listen: '127.0.0.1:0' }}\nparse: plain\nshutdown: {shutdown}\nsources: {{ pods: {{ type: kubernetes, path: {} }} }}\n\
              sinks: {{ store: {{ {}, requests_in_flight: {REQUESTS} }} }}\n",
             self.place.pods(),
             self.sink
@@ -45,21 +45,18 @@ impl Scenario {
         process
     }
 
-    fn lines(&self) -> u64 {
-        self.written.lines + self.written.empty_lines
-    }
-
     /// Ends the process at a third and at two thirds of what is to be stored, and lets it finish.
     fn run(&self, stored: impl Fn() -> u64, mut end: impl FnMut(&mut Tailwater)) {
         let patience = patience(self.options.bytes);
         for third in 1..3 {
-            let mut process = self.daemon();
-            let wanted = self.lines() * third / 3;
+            let mut process = self.daemon("stop");
+            let wanted = self.written.lines * third / 3;
             process.wait_until("a part is stored", patience, || stored() >= wanted);
             end(&mut process);
         }
-        let mut process = self.daemon();
-        process.wait_until("all is delivered", patience, || stored() >= self.lines());
+        // Where lines came again, so many may be there before all are: the files are read to their end in any case.
+        let mut process = self.daemon("drain");
+        process.wait_until("all is delivered", patience, || stored() >= self.written.lines);
         assert_eq!(process.terminate(), 0);
     }
 }
@@ -72,9 +69,11 @@ fn opensearch(name: &str, end: impl FnMut(&mut Tailwater)) {
     let store = OpenSearch::from_env();
     store.delete(name);
     let scenario = Scenario::new(format!("type: elasticsearch, url: '{}', data_stream: {name}", store.url()));
+    // While the data stream is made, its shards refuse to be searched.
     let stored = || {
-        store.refresh(name);
-        store.count(name)
+        let (refreshed, _) = store.try_ask("POST", &format!("/{name}/_refresh?ignore_unavailable=true"), None);
+        let (status, answer) = store.try_ask("GET", &format!("/{name}/_count?ignore_unavailable=true"), None);
+        if refreshed == 200 && status == 200 { answer["count"].as_u64().unwrap_or(0) } else { 0 }
     };
     scenario.run(stored, end);
     store.refresh(name);
