@@ -30,7 +30,6 @@ pub const SINK_KEYS: &[Key] = &[
     Key { name: "type", kind: "kind of sink", default: "", help: "where it ships to" },
     Key { name: "sources", kind: "list of sources", default: "", help: "whose lines it gets; all if not set" },
     Key { name: "batch", kind: "map", default: "", help: "when a batch is full" },
-    Key { name: "workers", kind: "number", default: "1", help: "threads that read and encode for it" },
 ];
 
 /// Names, their places and what stands under them.
@@ -71,8 +70,6 @@ pub struct Sink {
     pub sources: Vec<usize>,
     /// When a batch is full.
     pub batch: batch::Settings,
-    /// Threads that read and encode for it; at least one.
-    pub workers: usize,
     /// The bytes that its pipeline may hold; enough for two batches for each worker.
     pub share: usize,
     /// How its store is reached; where it has one.
@@ -158,7 +155,6 @@ pub(super) fn sinks(
             sink: built,
             sources: pick(name, wanted, typed_sources, sources, section.problems()),
             batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
-            workers: section.parsed("workers", at_least_one).unwrap_or(1),
         };
         section.end();
         let to_stdout = |sink: &Sink| sink.sink.transport == Transport::Stdout;
@@ -184,10 +180,9 @@ pub(super) fn given(fields: Vec<(String, String)>, machine: &Machine<'_>) -> Giv
     Given { fields, terminal: machine.stdout_terminal, color: machine.stdout_terminal && !no_color }
 }
 
-/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches for each of its
-/// workers. What all of them need together comes back where that is more.
+/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches at a time. What all of them need together comes back where that is more.
 pub(super) fn share(sinks: &mut [Sink], memory: u64, max_line: usize) -> Result<(), Scarce> {
-    let needed: Vec<u64> = sinks.iter().map(|sink| (2 * sink.workers * sink.permit_bytes(max_line)) as u64).collect();
+    let needed: Vec<u64> = sinks.iter().map(|sink| (2 * sink.permit_bytes(max_line)) as u64).collect();
     let total = needed.iter().sum::<u64>().max(1);
     for (sink, needed) in sinks.iter_mut().zip(&needed) {
         // In 128 bits, since bytes times bytes may have more than 64.
@@ -236,13 +231,6 @@ fn store(section: &mut Section<'_>, sink: &sinks::Sink) -> Store {
         section.problem(text, "write `dead_letter: { file: PATH }`");
     }
     store
-}
-
-fn at_least_one(text: &str) -> Result<usize, String> {
-    text.parse()
-        .ok()
-        .filter(|number| (1..=1024).contains(number))
-        .ok_or_else(|| "expected a number from 1 on".to_owned())
 }
 
 /// Names stand in metrics, in checkpoints and on the command line.

@@ -281,10 +281,7 @@ fn ask_for_memory(root: &Node, limit: u64, has_pipe: bool, scarce: &Scarce, prob
             scarce.each,
             parts::megabytes(limit)
         ),
-        format!(
-            "set `memory_limit: {}`, or less of `batch.max_bytes`, `max_line` or `workers`",
-            units::format_bytes(enough)
-        ),
+        format!("set `memory_limit: {}`, or less of `batch.max_bytes` or `max_line`", units::format_bytes(enough)),
     );
 }
 
