@@ -120,9 +120,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
-    let memory = settings.memory_limit - if has_pipe { PIPE_BYTES.min(settings.memory_limit / 4) } else { 0 };
-    let share = memory as usize / settings.sinks.len();
-    announce(&settings, share);
+    announce(&settings);
 
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
@@ -130,7 +128,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     for (index, sink) in settings.sinks.iter().enumerate() {
         let (inbox_sender, inbox) = mpsc::channel();
         let pipeline_metrics = metrics.pipeline(&sink.name);
-        let budget = Budget::new(share);
+        let budget = Budget::new(sink.share);
         pipeline_metrics.show_budget(&budget);
         let outlet: Box<dyn Fn(Batch) + Send> = match sink.sink.transport {
             Transport::Http => {
@@ -203,14 +201,14 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     })
 }
 
-fn announce(settings: &Settings, share: usize) {
+fn announce(settings: &Settings) {
     let sinks: Vec<&str> = settings.sinks.iter().map(|sink| &*sink.name).collect();
     let sources: Vec<&str> = settings.sources.iter().map(|source| &*source.name).collect();
     info!(
         version = cli::VERSION,
         sources = sources.join(","),
         sinks = sinks.join(","),
-        memory_per_sink = format_bytes(share as u64),
+        memory = format_bytes(settings.memory_limit),
         "started"
     );
     if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {

@@ -180,7 +180,8 @@ pub(super) fn given(fields: Vec<(String, String)>, machine: &Machine<'_>) -> Giv
     Given { fields, terminal: machine.stdout_terminal, color: machine.stdout_terminal && !no_color }
 }
 
-/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches at a time. What all of them need together comes back where that is more.
+/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches. What all of
+/// them need together comes back where that is more.
 pub(super) fn share(sinks: &mut [Sink], memory: u64, max_line: usize) -> Result<(), Scarce> {
     let needed: Vec<u64> = sinks.iter().map(|sink| (2 * sink.permit_bytes(max_line)) as u64).collect();
     let total = needed.iter().sum::<u64>().max(1);
