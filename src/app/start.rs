@@ -40,8 +40,6 @@ use crate::store::{OpenError, Store};
 
 /// How often active files are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// What is held of a pipe: more than a piece of a line may stay open for.
-const PIPE_BYTES: u64 = 4 << 20;
 
 /// What the supervisor hears.
 pub enum Event {
@@ -120,7 +118,6 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
-    announce(&settings);
 
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
@@ -183,6 +180,8 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             events: event_sender.clone(),
         },
     )?;
+    // From here on a signal is heard: who waits for this line may send one.
+    announce(&settings);
     let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
     let sources = usize::from(has_files) + usize::from(has_pipe);
     Ok(Running {
@@ -212,7 +211,7 @@ fn announce(settings: &Settings) {
         "started"
     );
     if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {
-        info!(
+        warn!(
             "stdin is read at the pace of the slowest sink, since a pipe cannot be read twice; a sink that is down stops \
              the writer of the pipe"
         );
@@ -474,7 +473,7 @@ fn start_sources(
         match Finder::new(name, &source.settings, source.parser, wanted_by(index), own_uid.as_deref()) {
             Some(finder) => finders.push(finder),
             None => {
-                let pipe = Pipe::new(PIPE_BYTES as usize, settings.sinks.len());
+                let pipe = Pipe::new(settings.pipe_bytes, settings.sinks.len());
                 let parts = stdin::Parts {
                     source: Arc::clone(&source.name),
                     parser: source.parser,
