@@ -229,8 +229,8 @@ fn entries<'a>(root: &'a Node, node: Option<&'a Node>, key: &str, problems: &mut
             Vec::new()
         }
         None => {
-            // With a root that is no map, this would be the second complaint about the same mistake.
-            if matches!(root.value, Value::Map(_)) {
+            // With a root that is a text or a list, this would be the second complaint about the same mistake.
+            if matches!(root.value, Value::Map(_) | Value::Null) {
                 problems.add_with_hint(&root.place, format!("the settings need `{key}`"), hint);
             }
             Vec::new()
