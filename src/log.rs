@@ -21,10 +21,15 @@ use crate::model::settings::{Key, Section};
 
 /// The keys of `log`.
 pub const KEYS: &[Key] = &[
-    Key { name: "level", kind: "error|warn|info|debug|trace", default: "info", help: "the finest level that is shown" },
+    Key {
+        name: "level",
+        kind: "error | warn | info | debug | trace",
+        default: "info",
+        help: "the finest level that is shown",
+    },
     Key {
         name: "format",
-        kind: "json|text",
+        kind: "json | text",
         default: "",
         help: "how an event is written; `text` on a terminal, else `json`",
     },

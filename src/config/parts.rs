@@ -212,12 +212,12 @@ pub(super) fn megabytes(bytes: u64) -> String {
 }
 
 /// The tables that a source's keys stand in.
-pub(super) fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
+pub fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
     [&[SOURCE_KEYS], kind.keys].concat()
 }
 
 /// The tables that a sink's keys stand in.
-pub(super) fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
+pub fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
     let mut tables = vec![SINK_KEYS, kind.keys];
     if kind.transport == Transport::Http {
         tables.extend([http::KEYS, deliver::KEYS]);
