@@ -23,13 +23,13 @@ use crate::model::settings::{Key, Section};
 pub const KEYS: &[Key] = &[
     Key {
         name: "level",
-        kind: "error|warn|info|debug|trace",
+        kind: "error | warn | info | debug | trace",
         default: "info",
         help: "the finest level that is shown; without a settings file `warn` is the default",
     },
     Key {
         name: "format",
-        kind: "json|text",
+        kind: "json | text",
         default: "",
         help: "how an event is written; `text` on a terminal, else `json`",
     },
