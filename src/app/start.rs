@@ -13,6 +13,7 @@ use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::machine;
+use super::pages::{self, Asked};
 use crate::admin::{Admin, Answers};
 use crate::cli;
 use crate::config::parts::Sink;
@@ -173,6 +174,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         over_http,
         Net {
             metrics: Arc::clone(&metrics),
+            asked: asked(&pipelines, &metrics),
             progress: Arc::clone(&progress),
             gauges: Arc::clone(&gauges),
             has_files,
@@ -198,6 +200,15 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         metrics,
         gauges,
     })
+}
+
+fn asked(pipelines: &[Started], metrics: &Metrics) -> Arc<[Asked]> {
+    let asked = pipelines.iter().map(|pipeline| Asked {
+        name: Arc::clone(&pipeline.name),
+        inbox: pipeline.inbox.clone(),
+        metrics: metrics.pipeline(&pipeline.name),
+    });
+    asked.collect()
 }
 
 fn announce(settings: &Settings) {
@@ -324,6 +335,7 @@ fn start_stdout(progress: Arc<Progress>, stop: Arc<AtomicBool>, events: Sender<E
 
 struct Net {
     metrics: Arc<Metrics>,
+    asked: Arc<[Asked]>,
     progress: Arc<Progress>,
     gauges: Arc<Gauges>,
     has_files: bool,
@@ -340,6 +352,7 @@ fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), R
         exit: Exit::Internal,
     })?;
     let admin_settings = settings.admin;
+    let per_workload = admin_settings.is_some_and(|admin| admin.series_per_workload);
     let sinks: Vec<Sink> = over_http.iter().map(|(index, ..)| settings.sinks[*index].clone()).collect();
     let (started, has_started) = mpsc::channel();
     spawn("tailwater-net", move || {
@@ -349,7 +362,7 @@ fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), R
                     let signals = listen_to_signals();
                     // The starter waits for this.
                     drop(started.send(Ok(())));
-                    serve(deliveries, admin, signals, net).await;
+                    serve(deliveries, admin, per_workload, signals, net).await;
                 }
                 Err(refused) => drop(started.send(Err(refused))),
             }
@@ -394,7 +407,13 @@ async fn prepare(
     Ok((prepared, admin))
 }
 
-async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, listened: Vec<(i32, Signals)>, net: Net) {
+async fn serve(
+    deliveries: Vec<Prepared>,
+    admin: Option<Admin>,
+    per_workload: bool,
+    listened: Vec<(i32, Signals)>,
+    net: Net,
+) {
     let local = tokio::task::LocalSet::new();
     for (delivery, inbox, batches) in deliveries {
         let (deadline, events) = (net.deadline.clone(), net.events.clone());
@@ -411,7 +430,8 @@ async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, listened: Vec<(i
     if let Some(admin) = admin {
         let (gauges, has_files) = (Arc::clone(&net.gauges), net.has_files);
         let answers = Answers {
-            metrics: Arc::clone(&net.metrics),
+            metrics: pages::metrics(Arc::clone(&net.metrics), Arc::clone(&net.asked), per_workload),
+            status: pages::status(Arc::clone(&net.asked)),
             live: Box::new(|| Ok(())),
             ready: Box::new(move || {
                 if has_files && !gauges.walked.load(Ordering::Acquire) {
