@@ -15,7 +15,9 @@ use tailwater::cli::Cli;
 use tailwater::config::{parts, settings, show};
 use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
+use tailwater::flow::account::Account;
 use tailwater::metrics::Metrics;
+use tailwater::metrics::look::{Lag, Look, WorkloadLook, WorkloadName};
 use tailwater::model::settings::Key;
 use tailwater::sinks::template::Template;
 use tailwater::{parse, sinks, sources};
@@ -212,8 +214,12 @@ fn series() -> String {
     let metrics = Metrics::new();
     metrics.checkpoint_written();
     metrics.set_build("", "", "");
-    metrics.pipeline("x").filtered("x");
-    let page = metrics.render();
+    let pipeline = metrics.pipeline("x");
+    pipeline.filtered("x");
+    let name = WorkloadName { namespace: "x".into(), pod: "x".into(), container: "x".into(), source: "x".into() };
+    let workload = WorkloadLook { name, account: Account::default(), lag: Lag::default(), origins: 1 };
+    pipeline.publish(&Look { workloads: vec![workload], ..Look::default() });
+    let page = metrics.render(true);
     let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap_or_default();

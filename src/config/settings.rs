@@ -155,8 +155,11 @@ impl Settings {
         let state_dir = root.text("state_dir").map(PathBuf::from);
         let memory_limit = root.bytes("memory_limit").unwrap_or_else(|| memory_limit(machine.memory));
         let admin = root.section("admin", &[admin::KEYS], admin::Settings::read);
-        let terminal = machine.stderr_terminal;
-        let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, terminal));
+        let log_default = match state {
+            State::Needed => log::Settings::daemon(machine.stderr_terminal),
+            State::Optional => log::Settings::command(machine.stderr_terminal),
+        };
+        let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, log_default));
         let shutdown = root.choice("shutdown", &[("stop", Shutdown::Stop), ("drain", Shutdown::Drain)]);
         let shutdown_grace = root.duration("shutdown_grace").unwrap_or(Duration::from_secs(10));
         let max_line = root.parsed("max_line", max_line).unwrap_or(256 << 10);
@@ -191,7 +194,7 @@ impl Settings {
             memory_limit,
             pipe_bytes: pipe_bytes as usize,
             admin,
-            log: log.unwrap_or_else(|| log::Settings::new(terminal)),
+            log: log.unwrap_or(log_default),
             shutdown: shutdown.unwrap_or(Shutdown::Stop),
             shutdown_grace,
             max_line,
@@ -226,8 +229,8 @@ fn entries<'a>(root: &'a Node, node: Option<&'a Node>, key: &str, problems: &mut
             Vec::new()
         }
         None => {
-            // With a root that is no map, this would be the second complaint about the same mistake.
-            if matches!(root.value, Value::Map(_)) {
+            // With a root that is a text or a list, this would be the second complaint about the same mistake.
+            if matches!(root.value, Value::Map(_) | Value::Null) {
                 problems.add_with_hint(&root.place, format!("the settings need `{key}`"), hint);
             }
             Vec::new()

@@ -232,7 +232,13 @@ impl World {
         if let Some(state) = self.pipeline.feeds.values().next() {
             panic!(
                 "the feed comes to its end: pos {} seen {} of {length}, at end {}, final {}, retrying {}, in flight {}, {:?}",
-                state.pos, state.seen, state.at_end, state.is_final, state.retrying, state.in_flight, state.ledger
+                state.pos,
+                state.seen,
+                state.at_end,
+                state.is_final,
+                state.retrying,
+                state.in_flight(),
+                state.ledger
             );
         }
         let watermark = self.book.0.lock().expect("not poisoned").cursors[&(self.origin.id, "p".into())].resume.offset;

@@ -143,6 +143,9 @@ impl Follower {
                 changed = false;
                 last_walk = Instant::now();
                 let folders = self.walk_all();
+                if self.walk == 1 {
+                    self.send_all(&Signal::Walked);
+                }
                 if self.parts.once {
                     return;
                 }
