@@ -70,7 +70,8 @@ impl Notices {
                     events,
                     unsaid,
                     answer,
-                    "the store takes nothing until something is changed: check the URL, the credentials and the tenant; \
+                    "the store takes nothing until something is changed: check the URL, the credentials, the \
+                     certificates and the tenant; \
                      nothing is lost, it is tried again now and then"
                 );
             }

@@ -275,6 +275,7 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         let failed = matches!(sent, Sent::Nothing(_));
         let verdict = match sent {
             Sent::Nothing(words) => Verdict::Retry(words),
+            Sent::Untrusted(words) => Verdict::Hold(words),
             Sent::Answer { .. } if flight.pass.is_none() => Verdict::Delivered,
             Sent::Answer { status, body } => self.delivery.wire.verdict(&Answer { status, body: &body }, flight.items),
         };

@@ -152,7 +152,7 @@ fn refuse_fields(store: &Elasticsearch, failure: ItemFailure) {
 }
 
 fn stage_with_conflicts() -> Stage {
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     stage.add(&[
         r#"{"msg":"line 0","free":12}"#,
         r#"{"msg":"line 1","free":"twelve \"or so\" é"}"#,
@@ -250,7 +250,7 @@ fn what_is_refused_for_good() {
 fn a_refused_request_is_bisected() {
     let store = Elasticsearch::start();
     store.set_mode(Mode::Always(Step::Special(Special::Poisoned("poison".to_owned()))));
-    let mut stage = Stage::with_lines(20);
+    let stage = Stage::with_lines(20);
     stage.add(&["poison 1"]);
     let file = stage.place.text("dead.json");
     let books = stage.run(&sink(&store, &format!("dead_letter: {{ file: {file} }}")));
@@ -274,7 +274,7 @@ fn what_is_too_large_is_split() {
     for compression in ["gzip", "none"] {
         let store = Elasticsearch::start();
         store.change(|store| store.max_body = 4000);
-        let mut stage = Stage::with_lines(40);
+        let stage = Stage::with_lines(40);
         stage.add(&[incompressible(4000)]);
         let books = stage.run(&sink(&store, &format!("compression: {compression}")));
         books.assert_lines("413 of a size", 40, 0, 1, 0);

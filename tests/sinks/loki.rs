@@ -9,6 +9,7 @@ use crate::stage::{Books, NOW, SECOND, START, Stage, incompressible, quick};
 use crate::support::doubles::loki::{Limits, Loki, Mode, Special, Step};
 
 /// One row: what the store does, and what is to come of 8 lines.
+#[derive(Default)]
 struct Row<'r> {
     name: &'r str,
     /// One for each push, in order.
@@ -19,12 +20,6 @@ struct Row<'r> {
     says: &'r [&'r str],
     /// The outcomes that requests have at least, with their counts.
     outcomes: &'r [(&'r str, u64)],
-}
-
-impl Default for Row<'_> {
-    fn default() -> Self {
-        Row { name: "", script: Vec::new(), sink: "", says: &[], outcomes: &[] }
-    }
 }
 
 fn sink(loki: &Loki, more: &str) -> String {
@@ -169,7 +164,7 @@ fn refused_entries_go_to_the_dead_letter_file() {
 fn refused(row: &Refusal, to_file: bool) {
     let loki = Loki::start_at(NOW);
     loki.change(|store| (row.limits)(&mut store.limits));
-    let mut stage = Stage::new();
+    let stage = Stage::new();
     let (good, bad) = (20, 3);
     let mut left = bad;
     for at in 0..good {
@@ -244,7 +239,7 @@ fn what_is_too_large_is_split() {
 
     let loki = Loki::start_at(NOW);
     loki.change(|store| store.limits.max_body = 300);
-    let mut stage = Stage::with_lines(40);
+    let stage = Stage::with_lines(40);
     stage.add(&[incompressible(600)]);
     let books = stage.run(&sink(&loki, "structured_metadata: []"));
     books.assert_lines("413 of a size", 40, 0, 1, 0);
@@ -277,7 +272,7 @@ fn limits_of_rate_are_waited_for() {
     ] {
         let loki = Loki::start_at(NOW);
         loki.script(vec![Step::Special(special)]);
-        let mut stage = Stage::new();
+        let stage = Stage::new();
         for at in 0..8 {
             stage.add_to(
                 "shop",

@@ -3,6 +3,7 @@
 //! Invariant: a run ends when every line is settled, with exit code 0, and nothing that it printed or served holds a
 //! secret.
 
+use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
@@ -38,29 +39,36 @@ pub(crate) fn incompressible(length: usize) -> String {
 /// A folder with pods, and what must not be said.
 pub(crate) struct Stage {
     pub(crate) place: Place,
-    lines: u64,
+    lines: Cell<u64>,
     secrets: Vec<String>,
     top: String,
     variables: Vec<(String, String)>,
-    checked: std::cell::RefCell<Vec<PathBuf>>,
+    checked: RefCell<Vec<PathBuf>>,
 }
 
 impl Stage {
     pub(crate) fn new() -> Stage {
         let (secrets, variables) = (Vec::new(), Vec::new());
-        Stage { place: Place::new(), lines: 0, secrets, top: String::new(), variables, checked: Vec::new().into() }
+        Stage {
+            place: Place::new(),
+            lines: Cell::new(0),
+            secrets,
+            top: String::new(),
+            variables,
+            checked: Vec::new().into(),
+        }
     }
 
     /// With so many lines of one container: `line 0`, `line 1`, ….
     pub(crate) fn with_lines(count: usize) -> Stage {
-        let mut stage = Stage::new();
+        let stage = Stage::new();
         stage.add(&(0..count).map(|at| format!("line {at}")).collect::<Vec<_>>());
         stage
     }
 
     /// Adds lines to the usual container, a second apart.
-    pub(crate) fn add<S: AsRef<str>>(&mut self, lines: &[S]) {
-        let from = START + i64::try_from(self.lines).expect("few") * SECOND;
+    pub(crate) fn add<S: AsRef<str>>(&self, lines: &[S]) {
+        let from = START + i64::try_from(self.lines.get()).expect("few") * SECOND;
         let lines: Vec<_> = (from..).step_by(1_000_000_000).zip(lines).collect();
         for (time, line) in lines {
             self.add_to("shop", "cart-0", time, line.as_ref());
@@ -68,10 +76,10 @@ impl Stage {
     }
 
     /// Adds a line of a container.
-    pub(crate) fn add_to(&mut self, namespace: &str, pod: &str, time: i64, line: &str) {
+    pub(crate) fn add_to(&self, namespace: &str, pod: &str, time: i64, line: &str) {
         let path = format!("pods/{namespace}_{pod}_uid-{pod}/app/0.log");
         self.place.append(&path, format!("{} stdout F {line}\n", time::rfc3339(time)));
-        self.lines += 1;
+        self.lines.set(self.lines.get() + 1);
     }
 
     /// Notes a text that must not be printed or served, nor its usual encodings.
@@ -160,9 +168,15 @@ impl Run<'_> {
         });
     }
 
+    /// Adds lines while it runs, and to their count.
+    pub(crate) fn add(&self, lines: &[&str], count: &mut u64) {
+        self.stage.add(lines);
+        *count += lines.len() as u64;
+    }
+
     /// Waits until every line is settled, ends the daemon, and closes the books.
     pub(crate) fn end(mut self) -> Books {
-        let (lines, admin) = (self.stage.lines, self.process.admin());
+        let (lines, admin) = (self.stage.lines.get(), self.process.admin());
         let mut page = String::new();
         let settled = |page: &str| {
             let ends = ["lines_delivered_total", "lines_dropped_total", "lines_dead_lettered_total"];
@@ -171,7 +185,8 @@ impl Run<'_> {
         self.process.wait_until(&format!("{lines} lines settled"), PATIENCE, || {
             let answer = http::request("GET", &admin, "/metrics", &[], b"");
             page = answer.and_then(http::Response::text).unwrap_or_default();
-            sum(&page, "lines_read_total", "") >= lines && settled(&page) >= lines
+            let read = sum(&page, "lines_read_total", "");
+            read >= lines && settled(&page) >= lines && sum(&page, "lines_in_flight", "") == 0
         });
         assert_eq!(self.process.terminate(), 0);
         let books = Books { page, log: self.process.said() };
