@@ -185,6 +185,9 @@ impl Pipeline {
             self.take_messages(wait);
             has_more = self.pass();
             self.seal_if_due(has_more);
+            if !has_more {
+                self.forge.rest();
+            }
             self.count();
             if self.is_at_end() {
                 self.seal();
