@@ -44,7 +44,7 @@ impl Container {
                     all >= known
                 });
             }
-            if self.paced && self.written % 1_000 == 0 {
+            if self.paced && self.written.is_multiple_of(1_000) {
                 let due = Duration::from_secs_f64(self.written as f64 * cri_line(0).len() as f64 / FULL_RATE as f64);
                 // Not what decides: a container's pace.
                 wait_until("the time for the next line", PATIENCE, || self.began.elapsed() >= due);
