@@ -1,5 +1,7 @@
 //! `/status`: how things stand, for people and scripts, as one JSON object.
 //!
+//! It is written origin by origin: with twenty thousand files a tree of values would take more memory than they do.
+//!
 //! **Invariant**: it holds names, paths, offsets, counts and a store's own words, and neither a line nor a secret.
 
 use serde_json::{Map, Value, json};
@@ -19,20 +21,23 @@ pub struct PipelineStatus {
     pub metrics: std::sync::Arc<PipelineMetrics>,
 }
 
-/// The whole page.
-pub fn render(version: &str, pipelines: &[PipelineStatus]) -> String {
-    let pipelines: Vec<Value> = pipelines.iter().map(pipeline).collect();
-    let mut page = json!({ "version": version, "pipelines": pipelines }).to_string();
-    page.push('\n');
+/// The whole page. Takes the looks, so that each goes when it is written.
+pub fn render(version: &str, pipelines: Vec<PipelineStatus>) -> String {
+    let mut page = format!("{{\"version\":{},\"pipelines\":[", json!(version));
+    for (index, status) in pipelines.into_iter().enumerate() {
+        page.push_str(if index == 0 { "" } else { "," });
+        pipeline(status, &mut page);
+    }
+    page.push_str("]}\n");
     page
 }
 
-fn pipeline(status: &PipelineStatus) -> Value {
+fn pipeline(status: PipelineStatus, page: &mut String) {
     let answered = status.look.is_some();
-    let look = status.look.clone().unwrap_or_else(|| status.metrics.published());
+    let look = status.look.unwrap_or_else(|| status.metrics.published());
     let (held, size) = status.metrics.memory();
     let last_error = status.metrics.last_error();
-    json!({
+    let head = json!({
         "name": status.name,
         "is_running": answered,
         "lines": counts(&look.account, |tally| tally.entries),
@@ -42,9 +47,23 @@ fn pipeline(status: &PipelineStatus) -> Value {
         "seconds_since_progress": seconds(look.since_progress),
         "last_error": last_error.map(|(words, ago)| json!({ "words": words, "seconds_ago": seconds(ago) })),
         "memory": { "held_bytes": held, "size_bytes": size },
-        "workloads": look.workloads.iter().map(workload).collect::<Vec<_>>(),
-        "origins": look.origins.iter().map(origin).collect::<Vec<_>>(),
-    })
+    });
+    // The lists stand within the object, behind its other keys.
+    let head = head.to_string();
+    page.push_str(head.strip_suffix('}').unwrap_or(&head));
+    list("workloads", look.workloads.into_iter().map(|look| workload(&look)), page);
+    list("origins", look.origins.into_iter().map(|look| origin(&look)), page);
+    page.push('}');
+}
+
+/// A list as one more key of an object that is being written.
+fn list(name: &str, values: impl Iterator<Item = Value>, page: &mut String) {
+    page.push_str(&format!(",\"{name}\":["));
+    for (index, value) in values.enumerate() {
+        page.push_str(if index == 0 { "" } else { "," });
+        page.push_str(&value.to_string());
+    }
+    page.push(']');
 }
 
 fn counts(account: &Account, of: fn(Tally) -> u64) -> Map<String, Value> {
@@ -114,4 +133,61 @@ fn lag(lag: Lag) -> Value {
 /// To the millisecond.
 fn seconds(duration: std::time::Duration) -> f64 {
     duration.as_millis() as f64 / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::metrics::look::Doing;
+    use crate::model::origin::{Format, Origin, OriginId};
+
+    #[test]
+    fn the_page_is_one_json_object() {
+        let metrics = Metrics::new();
+        let origin = Arc::new(Origin {
+            id: OriginId(7),
+            source: "files".into(),
+            path: "/a \"b\".log".into(),
+            format: Format::Cri,
+            workload: None,
+            host: "h".into(),
+        });
+        let name = WorkloadName::of(&origin);
+        let mut account = Account::default();
+        account.hand_on(Tally { entries: 3, bytes: 30 }, 5);
+        let lag = Lag { bytes: 40, age: std::time::Duration::from_millis(1500) };
+        let (doing, in_flight) = (Doing::Retrying, 3);
+        let one = OriginLook { origin, offset: 10, read: 40, size: 50, lag, doing, in_flight };
+        let look = Look {
+            account,
+            lag,
+            workloads: vec![WorkloadLook { name, account, lag, origins: 2 }],
+            origins: vec![one.clone(), one],
+            ..Look::default()
+        };
+        let gone = metrics.pipeline("gone");
+        gone.note_error("status 500".to_owned());
+        let pipelines = vec![
+            PipelineStatus { name: "a".to_owned(), look: Some(look), metrics: metrics.pipeline("a") },
+            PipelineStatus { name: "gone".to_owned(), look: None, metrics: gone },
+        ];
+        let page: Value = serde_json::from_str(&render("1.2", pipelines)).expect("JSON");
+        let first = &page["pipelines"][0];
+        assert_eq!(
+            first["lines"],
+            json!({"read":3,"delivered":0,"dead_lettered":0,"dropped":{"refused":0,"gave_up":0,"over_limit":0},"in_flight":3})
+        );
+        assert_eq!((&first["bytes"]["read"], &first["bytes"]["cut"]), (&json!(35), &json!(5)));
+        assert_eq!(first["lag"], json!({"bytes":40,"seconds":1.5}));
+        assert_eq!(first["workloads"][0]["source"], "files");
+        assert_eq!(first["origins"].as_array().map(Vec::len), Some(2));
+        let origin = &first["origins"][1];
+        assert_eq!((&origin["path"], &origin["state"]), (&json!("/a \"b\".log"), &json!("retrying")));
+        let gone = &page["pipelines"][1];
+        assert_eq!((&gone["is_running"], &gone["last_error"]["words"]), (&json!(false), &json!("status 500")));
+        assert_eq!(gone["origins"], json!([]));
+    }
 }

@@ -57,7 +57,7 @@ pub fn status(pipelines: Arc<[Asked]>) -> Page {
                 look,
                 metrics: Arc::clone(&pipeline.metrics),
             });
-            status::render(cli::VERSION, &all.collect::<Vec<_>>())
+            status::render(cli::VERSION, all.collect())
         })
     })
 }

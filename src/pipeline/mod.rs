@@ -15,6 +15,7 @@
 //!
 //! - [`feeds`]: one feed as the pipeline sees it
 //! - [`books`]: what is counted, and what is said of it
+//! - [`schedule`]: which feeds are looked at next
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -22,6 +23,7 @@
 pub mod books;
 pub mod feeds;
 pub mod forge;
+pub mod schedule;
 pub mod turn;
 
 use std::collections::{BTreeMap, HashMap};
@@ -44,6 +46,7 @@ use crate::model::time::Time;
 use books::Books;
 use feeds::FeedState;
 use forge::{Forge, Tools};
+use schedule::Schedule;
 use turn::{End, Reader};
 
 /// A pipeline that had nothing to send for this long sends its next batch as soon as it has read what is there.
@@ -128,6 +131,7 @@ pub struct Pipeline {
     /// Whether all files that were there at the start are known.
     is_walked: bool,
     feeds: BTreeMap<OriginId, FeedState>,
+    schedule: Schedule,
     /// Batch → origins that have entries of it under retry.
     retrying: HashMap<u64, Vec<OriginId>>,
     /// The feed that was denied room last: the next to have a turn.
@@ -167,6 +171,7 @@ impl Pipeline {
             pace: Pace::default(),
             is_walked: false,
             feeds: BTreeMap::new(),
+            schedule: Schedule::default(),
             retrying: HashMap::new(),
             next_turn: None,
             is_starved: false,
@@ -185,6 +190,9 @@ impl Pipeline {
             self.take_messages(wait);
             has_more = self.pass();
             self.seal_if_due(has_more);
+            if !has_more {
+                self.forge.rest();
+            }
             self.count();
             if self.is_at_end() {
                 self.seal();
@@ -226,6 +234,7 @@ impl Pipeline {
             Inbox::Source(Signal::Wake(id)) => {
                 if let Some(state) = self.feeds.get_mut(&id) {
                     state.wake();
+                    self.put_back(id);
                 }
             }
             Inbox::Source(Signal::Abandoned(id, size)) => self.abandon(id, size),
@@ -238,9 +247,7 @@ impl Pipeline {
             Inbox::Report(report) => self.settle(report),
             Inbox::Stop { drain, await_pipe } => {
                 self.stop = Some(Stop { drain, await_pipe });
-                for state in self.feeds.values_mut() {
-                    state.wake();
-                }
+                self.wake_all();
             }
             Inbox::Abort | Inbox::DeliveryEnded => self.is_over = true,
             Inbox::Look { origins, answer } => answer(self.look(origins)),
@@ -251,9 +258,15 @@ impl Pipeline {
         let id = feed.origin.id;
         if let Some(known) = self.feeds.get_mut(&id) {
             // A copy takes the place of a file that was truncated: the same bytes at the same offsets.
+            self.schedule.leave(known.feed.chain, known.feed.order, id);
+            self.schedule.join(feed.chain, feed.order, id);
             known.feed = feed;
             known.is_abandoned = false;
             known.wake();
+            if let Some(stream) = known.stream {
+                self.pace.place(stream, id, known.place());
+            }
+            self.put_back(id);
             return;
         }
         let mut state = FeedState::new(feed, resume);
@@ -267,6 +280,8 @@ impl Pipeline {
             state.next = state.time_at(state.pos);
             self.pace.place(stream, id, state.place());
         }
+        self.schedule.join(state.feed.chain, state.feed.order, id);
+        self.schedule.put(state.due, id);
         self.feeds.insert(id, state);
         self.books.sweep(self.feeds.values());
     }
@@ -289,14 +304,17 @@ impl Pipeline {
         let now = Instant::now();
         let due = self.due(now);
         let mut has_more = false;
-        for id in due {
-            match self.turns(id, now) {
+        for (at, &id) in due.iter().enumerate() {
+            let end = self.turns(id, now);
+            self.put_back(id);
+            match end {
                 End::AtEnd | End::Ahead | End::Overtaken => {}
                 End::Share => has_more = true,
                 End::NoRoom => {
                     // A report will bring memory; then this feed is the first.
                     self.next_turn = Some(id);
                     self.is_starved = true;
+                    due[at..].iter().for_each(|id| self.put_back(*id));
                     return false;
                 }
             }
@@ -360,8 +378,20 @@ impl Pipeline {
     }
 
     /// The feeds whose turn it is, beginning with the one that was denied room last.
-    fn due(&self, now: Instant) -> Vec<OriginId> {
-        let mut due: Vec<OriginId> = self.readable().filter(|(_, state)| state.due <= now).map(|(id, _)| *id).collect();
+    fn due(&mut self, now: Instant) -> Vec<OriginId> {
+        let mut due = Vec::new();
+        for id in self.schedule.take_due(now) {
+            let Some(state) = self.feeds.get(&id).filter(|state| !state.is_gone()) else { continue };
+            if state.due > now {
+                // It was looked at, or woken, since: it stands in the queue with its new time.
+                continue;
+            }
+            if self.is_readable(state) {
+                due.push(id);
+            } else {
+                self.schedule.wait(id);
+            }
+        }
         if let Some(first) = self.next_turn {
             let at = due.partition_point(|id| *id < first);
             due.rotate_left(at);
@@ -369,27 +399,35 @@ impl Pipeline {
         due
     }
 
-    /// The feeds that may be read, sooner or later: not those that wait for an answer, for an older file of their
-    /// chain, or for nothing any more.
-    fn readable(&self) -> impl Iterator<Item = (&OriginId, &FeedState)> {
-        let oldest = self.oldest();
-        self.feeds.iter().filter(move |(_, state)| {
-            state.retrying == 0
-                && !state.is_gone()
-                && self.may_read(state)
-                && oldest.get(&state.feed.chain).is_none_or(|order| *order >= state.feed.order)
-                && !self.is_ahead(state)
-        })
+    /// Whether a feed may be read now: not one that waits for an answer, for an older file of its chain, or for others of
+    /// its stream.
+    fn is_readable(&self, state: &FeedState) -> bool {
+        state.retrying == 0
+            && !state.is_gone()
+            && self.may_read(state)
+            && !self.has_older(state)
+            && !self.is_ahead(state)
     }
 
-    /// Chain → the place of its first file that has more to read.
-    fn oldest(&self) -> HashMap<u64, u64> {
-        let mut oldest: HashMap<u64, u64> = HashMap::new();
-        for state in self.feeds.values().filter(|state| !state.at_end && !state.is_gone()) {
-            let order = oldest.entry(state.feed.chain).or_insert(state.feed.order);
-            *order = (*order).min(state.feed.order);
+    /// Whether an older file of its chain is to be read first.
+    fn has_older(&self, state: &FeedState) -> bool {
+        let older = self.schedule.before(state.feed.chain, state.feed.order);
+        older.filter_map(|id| self.feeds.get(&id)).any(|state| !state.at_end && !state.is_gone())
+    }
+
+    /// Puts a feed back into the queue.
+    fn put_back(&mut self, id: OriginId) {
+        if let Some(state) = self.feeds.get(&id) {
+            self.schedule.put(state.due, id);
         }
-        oldest
+    }
+
+    /// Has every feed looked at at once.
+    fn wake_all(&mut self) {
+        for (id, state) in &mut self.feeds {
+            state.wake();
+            self.schedule.put(state.due, *id);
+        }
     }
 
     /// Whether what a feed reads next is too far ahead of others of its stream; also while others may still be found.
@@ -422,7 +460,10 @@ impl Pipeline {
         let Some(since) = self.forge.waiting_since() else { return };
         let is_eager = self.last_batch.is_none_or(|last| last.elapsed() >= EAGER_AFTER);
         // Where lines wait for the answer to what is in this batch, nothing is gained by waiting for more.
-        let is_awaited = || self.feeds.values().any(|state| state.next.is_some() && self.is_ahead(state));
+        let is_awaited = || {
+            let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
+            waiting.any(|state| self.is_ahead(state))
+        };
         let is_due = self.forge.is_full() || since.elapsed() >= self.max_age;
         if is_due || (!has_more && (is_eager || is_awaited())) {
             self.seal();
@@ -453,7 +494,8 @@ impl Pipeline {
 
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        let next_look = self.readable().map(|(_, state)| state.due).min();
+        let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
+        let next_look = if waiting.any(|state| self.is_readable(state)) { Some(now) } else { self.schedule.next() };
         // Where memory ran out, only a report helps; looking again at the files does not.
         let next_look = next_look.filter(|_| !self.is_starved && self.outlet.is_some());
         let seal = self.forge.waiting_since().map(|since| since + self.max_age);
@@ -555,6 +597,7 @@ impl Pipeline {
         state.feed.content.release(self.index, u64::MAX);
         state.feed.marks.set_done(self.index);
         self.books.finish(state);
+        self.schedule.leave(state.feed.chain, state.feed.order, id);
         if let Some(stream) = state.stream {
             self.pace.place(stream, id, None);
         }
@@ -574,12 +617,11 @@ impl Pipeline {
     }
 
     fn look(&self, with_origins: bool) -> Look {
-        let oldest = self.oldest();
         let doing = |state: &FeedState| match () {
             () if state.is_gone() => Doing::Gone,
             () if state.is_failing => Doing::Failing,
             () if state.retrying > 0 => Doing::Retrying,
-            () if oldest.get(&state.feed.chain).is_some_and(|order| *order < state.feed.order) => Doing::Waiting,
+            () if self.has_older(state) => Doing::Waiting,
             () if self.is_ahead(state) => Doing::Held,
             () if state.at_end => Doing::AtEnd,
             () => Doing::Reading,

@@ -152,8 +152,9 @@ impl World {
     }
 
     fn pass(&mut self) {
-        for state in self.pipeline.feeds.values_mut() {
+        for (id, state) in &mut self.pipeline.feeds {
             state.due = Instant::now();
+            self.pipeline.schedule.put(state.due, *id);
         }
         self.pipeline.pass();
     }
