@@ -6,6 +6,7 @@
 //! - `elasticsearch`  what bulk answers do to documents
 //! - `shapes`         what requests look like: tenants, labels, names, forms
 //! - `connections`    credentials, TLS, proxies, several nodes
+//! - `whole`          the example of all keys, run as it is
 //!
 //! Each run ends with its books: every line delivered once, or gone for a named reason that `/metrics` counts.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
@@ -23,3 +24,5 @@ mod loki;
 mod shapes;
 #[path = "sinks/stage.rs"]
 mod stage;
+#[path = "sinks/whole.rs"]
+mod whole;

@@ -2,9 +2,13 @@
 //! through the stores' query APIs and compared, line by line.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
+#[path = "stores/answers.rs"]
+mod answers;
 #[path = "stores/readers.rs"]
 mod readers;
 mod scenario;
+#[path = "sinks/stage.rs"]
+mod stage;
 mod support;
 
 use scenario::{Place, Tailwater, bytes, patience, pods};

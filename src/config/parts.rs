@@ -9,7 +9,7 @@ use super::machine::Machine;
 use crate::deliver::{self, DeadLetter, http};
 use crate::flow::batch;
 use crate::model::feed::ParserName;
-use crate::model::settings::{Key, Node, Place, Problems, Section, Value, nearest};
+use crate::model::settings::{Key, Node, Place, Problems, Section, Value, meant, nearest};
 use crate::parse::Parser;
 use crate::sinks::{Given, Transport};
 use crate::{sinks, sources};
@@ -153,7 +153,7 @@ pub(super) fn sinks(
             share: 0,
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
-            sources: pick(name, wanted, typed_sources, sources, section.problems()),
+            sources: pick(name, place, wanted, typed_sources, sources, section.problems()),
             batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
         };
         section.end();
@@ -276,7 +276,7 @@ fn kind_of<'k, K>(
         Some((at, Value::Scalar(typed))) => {
             let found = known.clone().find(|(name, _)| name == typed).map(|(_, kind)| kind);
             if found.is_none() {
-                let hint = match nearest(typed, names.iter().copied()) {
+                let hint = match meant(typed, names.iter().copied()) {
                     Some(near) => format!("did you mean `{near}`? {list}"),
                     None => list,
                 };
@@ -303,12 +303,17 @@ fn kind_of<'k, K>(
 /// The indices of the sources that a sink asks for; all if it names none.
 fn pick(
     sink: &str,
+    place: &Place,
     wanted: Option<Vec<(String, Place)>>,
     typed: &[&str],
     sources: &[Source],
     problems: &mut Problems,
 ) -> Vec<usize> {
     let Some(wanted) = wanted else { return (0..sources.len()).collect() };
+    if wanted.is_empty() {
+        let hint = "name some, or leave `sources` out for all";
+        problems.add_with_hint(place, format!("sink `{sink}` would get the lines of no source"), hint);
+    }
     let mut picked = Vec::new();
     for (name, place) in wanted {
         match sources.iter().position(|source| *source.name == *name) {

@@ -152,7 +152,10 @@ impl Settings {
         mut problems: Problems,
     ) -> Result<Self, Problems> {
         let mut root = Section::new("the settings", &tree, &[KEYS], &mut problems);
-        let state_dir = root.text("state_dir").map(PathBuf::from);
+        let state_dir = root.parsed("state_dir", |text| match text {
+            "" => Err("expected a directory that outlives the process, such as `/var/lib/tailwater`".to_owned()),
+            path => Ok(PathBuf::from(path)),
+        });
         let memory_limit = root.bytes("memory_limit").unwrap_or_else(|| memory_limit(machine.memory));
         let admin = root.section("admin", &[admin::KEYS], admin::Settings::read);
         let log_default = match state {

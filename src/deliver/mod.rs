@@ -111,9 +111,9 @@ fn dead_letter_setting(section: &mut Section<'_>) -> DeadLetter {
     let read = |section: &mut Section<'_>| match (section.text("file"), section.text("index")) {
         (Some(path), None) => DeadLetter::File(PathBuf::from(path)),
         (None, Some(index)) => DeadLetter::Index(index),
-        _ => {
-            let text = format!("{} needs one of `file` and `index`", section.what());
-            section.problem(text, "write `drop`, `{ file: PATH }` or `{ index: NAME }`");
+        (file, _) => {
+            let has = if file.is_some() { "has both `file` and `index`" } else { "needs one of `file` and `index`" };
+            section.problem(format!("{} {has}", section.what()), "write `drop`, `{ file: PATH }` or `{ index: NAME }`");
             DeadLetter::Drop
         }
     };

@@ -39,6 +39,8 @@ use crate::model::time::Time;
 const ANSWER_BASE: usize = 64 << 10;
 const ANSWER_PER_ITEM: usize = 2 << 10;
 const ANSWER_MAX: usize = 16 << 20;
+/// So many times its own bytes are kept of the answer to a single item: its reason and the causes may quote all of it.
+const ANSWER_OF_ONE: usize = 8;
 /// So many failures in a row make an outage: when it ends, everything that waits for it goes on at once. Fewer may be
 /// the fault of one batch, whose own pause must then stand.
 const OUTAGE: u32 = 3;
@@ -200,7 +202,10 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
             metrics.request_bytes.inc_by(request.body.len() as u64);
             metrics.retries.inc_by(u64::from(part.failures() > 0));
             let (key, id, items) = (work.key, part.id, part.items.len());
-            let answer_max = (ANSWER_BASE + ANSWER_PER_ITEM * items).min(ANSWER_MAX);
+            // A request of one item is the end of the search for the one whose reason is so long.
+            let quoted =
+                if items == 1 { ANSWER_OF_ONE * work.batch.body.item(part.items[0] as usize).len() } else { 0 };
+            let answer_max = (ANSWER_BASE + ANSWER_PER_ITEM * items + quoted).min(ANSWER_MAX);
             let task = self.tasks.spawn(self.delivery.transport.send(request, answer_max)).id();
             let pass = Some(self.gate.begin());
             self.begin(Flight { task, work: key, part: id, items, began: Instant::now(), pass });

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::model::body::Item;
 use crate::model::event::Span;
 use crate::model::settings::{Key, Section};
+use crate::model::units;
 
 /// How a sink's batches are cut.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,15 +42,12 @@ impl Settings {
     /// Reads the section `batch`.
     pub fn read(section: &mut Section<'_>) -> Self {
         let default = Self::default();
-        let max_bytes = section.bytes("max_bytes").unwrap_or(default.max_bytes as u64);
-        if !(16 << 10..=64 << 20).contains(&max_bytes) {
-            section.problem(
-                format!("`max_bytes` cannot be {max_bytes} bytes"),
-                "choose between `16KiB` and `64MiB`; `1MiB` suits most stores",
-            );
-        }
+        let max_bytes = section.parsed("max_bytes", |text| match units::parse_bytes(text)? {
+            size if (16 << 10..=64 << 20).contains(&size) => Ok(size as usize),
+            _ => Err("choose between `16KiB` and `64MiB`; `1MiB` suits most stores".to_owned()),
+        });
         Self {
-            max_bytes: max_bytes.clamp(16 << 10, 64 << 20) as usize,
+            max_bytes: max_bytes.unwrap_or(default.max_bytes),
             max_age: section.duration("max_age").unwrap_or(default.max_age),
         }
     }

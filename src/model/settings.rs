@@ -226,7 +226,10 @@ impl<'a> Section<'a> {
         self.parsed(key, |text| {
             choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value).ok_or_else(|| {
                 let names: Vec<_> = choices.iter().map(|(name, _)| format!("`{name}`")).collect();
-                format!("expected {}", names.join(" or "))
+                match names.split_last() {
+                    Some((last, first)) if !first.is_empty() => format!("expected {} or {last}", first.join(", ")),
+                    _ => format!("expected {}", names.join("")),
+                }
             })
         })
     }
@@ -243,6 +246,11 @@ impl<'a> Section<'a> {
             Value::List(nodes) => Some(
                 nodes.iter().filter_map(|node| self.scalar(key, node).map(|text| (text, node.place.clone()))).collect(),
             ),
+            Value::Map(_) => {
+                let (text, hint) = (format!("`{key}` must be a list"), format!("write `{key}: [a, b]`"));
+                self.problems.add_with_hint(&node.place, text, hint);
+                None
+            }
             _ => self.scalar(key, node).map(|text| vec![(text, node.place.clone())]),
         }
     }
@@ -303,7 +311,7 @@ impl<'a> Section<'a> {
                 continue;
             }
             let known: Vec<_> = self.tables.iter().flat_map(|table| table.iter()).map(|known| known.name).collect();
-            let hint = match nearest(key, known.iter().copied()) {
+            let hint = match meant(key, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`? known: {}", known.join(", ")),
                 None => format!("known: {}", known.join(", ")),
             };
@@ -329,6 +337,12 @@ impl<'a> Section<'a> {
 fn names(tables: &[&'static [Key]]) -> String {
     let names: Vec<_> = tables.iter().flat_map(|table| table.iter()).map(|key| key.name).collect();
     names.join(", ")
+}
+
+/// The known name that was most likely meant: the nearest, or the one that goes on where `typed` ends.
+pub fn meant<'n>(typed: &str, known: impl Iterator<Item = &'n str> + Clone) -> Option<&'n str> {
+    let begun = known.clone().find(|name| typed.chars().count() > 2 && name.starts_with(typed));
+    nearest(typed, known).or(begun)
 }
 
 /// The known name that is nearest to `typed`, if one is near: at most a third of its letters (and at least two)
@@ -403,6 +417,8 @@ mod tests {
     #[test]
     fn the_nearest_name() {
         assert_eq!(nearest("lokki", ["loki", "stdout"].into_iter()), Some("loki"));
+        assert_eq!(nearest("user", ["password", "username"].into_iter()), None);
+        assert_eq!(meant("user", ["password", "username"].into_iter()), Some("username"));
         assert_eq!(nearest("kafka", ["loki", "stdout"].into_iter()), None);
     }
 }

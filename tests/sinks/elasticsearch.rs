@@ -245,6 +245,26 @@ fn what_is_refused_for_good() {
     assert!(documents(&store, "dead-letters").is_empty());
 }
 
+/// A field whose name is nearly as long as a line may be, and a store that quotes it: the answer was longer than what is
+/// kept of one, so the request was asked again and again, and nothing behind it was delivered ever after.
+#[test]
+fn a_reason_as_long_as_a_line_stops_nothing() {
+    let store = Elasticsearch::start();
+    store.set_rule(|item| {
+        let name = item.document["fields"].as_object()?.keys().find(|name| name.len() > 1000)?;
+        let reason = format!("mapping set to strict, dynamic introduction of [{name}] is not allowed");
+        Some(ItemFailure::new(400, "strict_dynamic_mapping_exception", &reason))
+    });
+    let stage = Stage::with_lines(10);
+    let long = "x".repeat(200_000);
+    stage.add(&[format!("{{\"msg\":\"line 10\",\"{long}\":1}}")]);
+    stage.add(&["line 11"]);
+    let books = stage.run(&sink(&store, ""));
+    books.assert_lines("a long reason", 12, 0, 0, 0);
+    assert_stored_once("a long reason", &store, 12);
+    assert!(books.requests("split") >= 1);
+}
+
 /// One item fails the whole request: it is looked for, and the others are stored.
 #[test]
 fn a_refused_request_is_bisected() {

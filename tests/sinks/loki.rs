@@ -92,7 +92,7 @@ fn what_a_person_must_mend_is_held() {
         (422, "error at least one valid stream is required for ingestion"),
         (200, "welcome to this proxy"),
         (400, "tenant ID 'a b' contains unsupported character ' '"),
-        (400, "cannot parse X-Scope-OrgID=\"team-a\""),
+        (400, "cannot parse common params from request: cannot parse accountID from"),
         (400, "<html><h1>400 Bad Request</h1></html>"),
         (400, "Client sent an HTTP request to an HTTPS server."),
     ];

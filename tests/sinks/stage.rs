@@ -3,6 +3,8 @@
 //! Invariant: a run ends when every line is settled, with exit code 0, and nothing that it printed or served holds a
 //! secret.
 
+#![allow(dead_code, reason = "every test binary takes only what it needs from here")]
+
 use std::cell::{Cell, RefCell};
 use std::ffi::OsStr;
 use std::path::PathBuf;
@@ -155,6 +157,11 @@ impl Run<'_> {
         let admin = self.process.admin();
         let answer = http::request("GET", &admin, "/metrics", &[], b"").and_then(http::Response::success);
         answer.and_then(http::Response::text).expect("/metrics answers")
+    }
+
+    /// The sum of the series of this name that have this label, now.
+    pub(crate) fn count(&mut self, series: &str, label: &str) -> u64 {
+        sum(&self.page(), series, label)
     }
 
     /// Waits until a series has at least this value.

@@ -12,6 +12,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 use crate::deliver::secret::{Secret, Source, mask_url};
 use crate::model::settings::{Key, Place, Section};
+use crate::model::units;
 
 /// The keys that every HTTP sink has.
 pub const KEYS: &[Key] = &[
@@ -233,13 +234,11 @@ impl Settings {
             ("connect_timeout", &mut settings.connect_timeout),
             ("connection_max_age", &mut settings.connection_max_age),
         ] {
-            match section.duration(key) {
-                Some(Duration::ZERO) => {
-                    section.problem(format!("`{key}` cannot be nothing"), "write a duration such as `30s`")
-                }
-                Some(typed) => *value = typed,
-                None => {}
-            }
+            let typed = section.parsed(key, |text| match units::parse_duration(text)? {
+                Duration::ZERO => Err("expected more than nothing, such as `30s`".to_owned()),
+                duration => Ok(duration),
+            });
+            *value = typed.unwrap_or(*value);
         }
         for (typed, place) in section.placed_texts("proxy").unwrap_or_default() {
             settings.proxy = match typed.as_str() {
@@ -255,6 +254,9 @@ impl Endpoint {
     /// Reads a URL; user and password are moved out of it. The error never shows them.
     pub fn parse(typed: &str) -> Result<Self, String> {
         let shown = mask_url(typed);
+        if typed.trim().is_empty() {
+            return Err("it is empty".to_owned());
+        }
         let mut url = Url::parse(typed).map_err(|error| format!("`{shown}` is no URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
             return Err(format!("`{shown}` does not begin with `http://` or `https://` and a host"));
@@ -278,11 +280,11 @@ fn endpoint(key: &str, typed: &str, place: &Place, section: &mut Section<'_>) ->
     match Endpoint::parse(typed) {
         Ok(endpoint) => Some(endpoint),
         Err(problem) => {
-            section.problems().add_with_hint(
-                place,
-                format!("wrong `{key}`: {problem}"),
-                "such as `http://localhost:3100`",
-            );
+            let hint = match key {
+                "proxy" => "such as `http://proxy:3128`, or `none`",
+                _ => "such as `http://localhost:3100`",
+            };
+            section.problems().add_with_hint(place, format!("wrong `{key}`: {problem}"), hint);
             None
         }
     }

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 200, `"errors":false` | all stored | delivered |
 //! | 200, `"errors":true` | by item: see below | items |
+//! | 200, too long to be kept whole | not known what was stored | split: each half's answer is shorter |
 //! | 200, anything else | not known what was stored | retry: ids make it safe |
 //! | 400 | the whole request is refused for one item | bisect |
 //! | 400 | not of the store's making | hold |
@@ -24,6 +25,7 @@
 //! **Invariant**: only 200, 201 and 409 settle an item as delivered, and only 400 and 404 as refused.
 
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::model::sink::{Answer, ItemVerdict, Verdict};
 use crate::sinks::answer::{is_not_about_entries, one_line, words};
@@ -35,6 +37,7 @@ pub(super) fn verdict(answer: &Answer<'_>, items: usize) -> Verdict {
         200 if has_no_errors(answer.body) => Verdict::Delivered,
         200 => match by_item(answer.body, items) {
             Ok(verdicts) => Verdict::Items(verdicts),
+            Err(_) if items > 1 && is_cut(answer.body) => Verdict::Split(said()),
             Err(what) => Verdict::Retry(format!("{what}: {}", said())),
         },
         400 if is_not_about_entries(answer) => Verdict::Hold(said()),
@@ -49,6 +52,15 @@ pub(super) fn verdict(answer: &Answer<'_>, items: usize) -> Verdict {
 fn has_no_errors(body: &[u8]) -> bool {
     let rest = body.trim_ascii_start().strip_prefix(b"{\"errors\":false").unwrap_or_default();
     matches!(rest.first(), Some(b',' | b'}'))
+}
+
+/// The least bytes that are kept of every answer.
+const KEPT: usize = 64 << 10;
+
+/// Whether an answer ends where it was cut off for its length. Stores quote names of fields in their reasons, and a
+/// name may be as long as its line: asked again as it was, the request would get the same answer for ever.
+fn is_cut(body: &[u8]) -> bool {
+    body.len() >= KEPT && serde_json::from_slice::<&RawValue>(body).is_err_and(|error| error.is_eof())
 }
 
 fn by_item(body: &[u8], items: usize) -> Result<Vec<ItemVerdict>, String> {
@@ -182,6 +194,15 @@ mod tests {
         ] {
             check(200, body, 2, |said| Verdict::Retry(format!("{what}: {said}")));
         }
+    }
+
+    #[test]
+    fn an_answer_too_long_to_be_kept_is_asked_for_in_halves() {
+        let long =
+            format!(r#"{{"errors":true,"items":[{{"create":{{"status":400,"error":{{"reason":"{}"#, "é".repeat(KEPT));
+        check(200, &long, 2, Verdict::Split);
+        check(200, &long, 1, |said| Verdict::Retry(format!("the answer is broken: {said}")));
+        check(200, &format!("<html>{long}"), 2, |said| Verdict::Retry(format!("the answer is broken: {said}")));
     }
 
     #[test]

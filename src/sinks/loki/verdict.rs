@@ -20,8 +20,9 @@ use crate::sinks::answer::{is_not_about_entries, says, words};
 
 /// Texts of a 400 that mean that the body is too large (VictoriaLogs).
 const TOO_LARGE: &[&str] = &["too big data size"];
-/// Texts of a 400 that mean that the tenant's name is not taken: VictoriaLogs', Loki's.
-const TENANT_REFUSED: &[&str] = &["cannot parse X-Scope-OrgID", "tenant ID", "no org id"];
+/// Texts of a 400 that mean that the tenant's name is not taken: VictoriaLogs' (of several versions), Loki's.
+const TENANT_REFUSED: &[&str] =
+    &["cannot parse common params from request", "cannot parse X-Scope-OrgID", "tenant ID", "no org id"];
 /// Texts of a 429 that leave the other streams stored.
 const SOME_STREAMS: &[&str] = &["per stream rate limit exceeded", "maximum active stream limit exceeded"];
 
@@ -84,7 +85,9 @@ mod tests {
 
     #[test]
     fn refusals_that_are_not_about_entries_hold() {
+        // What VictoriaLogs 1.51 really says was taken for a refusal of the lines, and dropped all of them.
         for body in [
+            r#"cannot parse common params from request: cannot parse accountID from "team-a": cannot parse "team-a" as uint32"#,
             r#"cannot parse X-Scope-OrgID="team-a": cannot parse "team-a" as uint32"#,
             "tenant ID 'a b' contains unsupported character ' '",
             "Client sent an HTTP request to an HTTPS server.",

@@ -90,7 +90,7 @@ fn what_cannot_be_is_said() {
         with("headers", map(vec![("a", text("c\nd"))])),
         &["the value of header `a` has bytes that no header can have"],
     );
-    check(with("timeout", text("0")), &["`timeout` cannot be nothing"]);
+    check(with("timeout", text("0")), &["`timeout` cannot be `0`"]);
     check(
         with("tls", map(vec![("key_file", text("/k"))])),
         &["`tls` of sink `s` has only one of `cert_file` and `key_file`"],
