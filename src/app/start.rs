@@ -119,8 +119,6 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
-    announce(&settings);
-
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
     let mut stdout_jobs = None;
@@ -183,6 +181,8 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             events: event_sender.clone(),
         },
     )?;
+    // Said when signals are heard: who waits for it may end the process by one.
+    announce(&settings);
     let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
     let sources = usize::from(has_files) + usize::from(has_pipe);
     Ok(Running {
