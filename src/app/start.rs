@@ -119,7 +119,6 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
-
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
     let mut stdout_jobs = None;
@@ -182,7 +181,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             events: event_sender.clone(),
         },
     )?;
-    // From here on a signal is heard: who waits for this line may send one.
+    // Said when signals are heard: who waits for it may end the process by one.
     announce(&settings);
     let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
     let sources = usize::from(has_files) + usize::from(has_pipe);

@@ -50,6 +50,11 @@ impl Default for Books {
 }
 
 impl Books {
+    /// What became of everything.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
     /// A turn has handed on so much of `state`.
     pub fn hand_on(&mut self, state: &mut FeedState, tally: Tally, cut: u64) {
         state.account.hand_on(tally, cut);

@@ -16,6 +16,8 @@
 //! - [`feeds`]: one feed as the pipeline sees it
 //! - [`books`]: what is counted, and what is said of it
 //! - [`schedule`]: which feeds are looked at next
+//! - `pass`: every feed that is due has its turn
+//! - `settle`: what a delivery reports
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -23,31 +25,31 @@
 pub mod books;
 pub mod feeds;
 pub mod forge;
+mod pass;
 pub mod schedule;
+mod settle;
 pub mod turn;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::warn;
 
-use crate::flow::account::Tally;
 use crate::flow::checkpoint::{Book, Record};
-use crate::flow::pace::{Pace, Window};
+use crate::flow::pace::Pace;
 use crate::metrics::PipelineMetrics;
 use crate::metrics::look::{Doing, Look};
-use crate::model::batch::{Batch, Fate, Report, Settled};
+use crate::model::batch::{Batch, Report};
 use crate::model::event::Flaw;
 use crate::model::feed::Signal;
-use crate::model::origin::{Format, Origin, OriginId};
-use crate::model::time::Time;
+use crate::model::origin::{Format, OriginId};
 use books::Books;
 use feeds::FeedState;
 use forge::{Forge, Tools};
 use schedule::Schedule;
-use turn::{End, Reader};
+use turn::Reader;
 
 /// A pipeline that had nothing to send for this long sends its next batch as soon as it has read what is there.
 const EAGER_AFTER: Duration = Duration::from_secs(1);
@@ -296,155 +298,6 @@ impl Pipeline {
         self.finish_if_done(id);
     }
 
-    /// Gives every feed that is due its turn. Whether some have more to read at once.
-    fn pass(&mut self) -> bool {
-        if self.outlet.is_none() {
-            return false;
-        }
-        let now = Instant::now();
-        let due = self.due(now);
-        let mut has_more = false;
-        for (at, &id) in due.iter().enumerate() {
-            let end = self.turns(id, now);
-            self.put_back(id);
-            match end {
-                End::AtEnd | End::Ahead | End::Overtaken => {}
-                End::Share => has_more = true,
-                End::NoRoom => {
-                    // A report will bring memory; then this feed is the first.
-                    self.next_turn = Some(id);
-                    self.is_starved = true;
-                    due[at..].iter().for_each(|id| self.put_back(*id));
-                    return false;
-                }
-            }
-        }
-        self.next_turn = None;
-        has_more
-    }
-
-    /// One feed's share, over as many batches as it fills.
-    fn turns(&mut self, id: OriginId, now: Instant) -> End {
-        loop {
-            if self.forge.is_full() {
-                self.seal();
-            }
-            // What was settled meanwhile is in the checkpoint before more is read: a crash repeats no more than what
-            // is on its way.
-            while let Ok(message) = self.inbox.try_recv() {
-                self.take(message);
-            }
-            let is_readable = |state: &FeedState| state.retrying == 0 && !state.is_gone() && self.may_read(state);
-            if self.is_over || !self.feeds.get(&id).is_some_and(is_readable) {
-                return End::AtEnd;
-            }
-            let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
-            let (window, place) = match state.stream {
-                Some(stream) => (self.pace.window(stream, Time::of_system(SystemTime::now())), state.place()),
-                None => (Window::OPEN, None),
-            };
-            let end = self.reader.turn(state, &mut self.forge, window);
-            self.books.hand_on(state, self.reader.handed_on, self.reader.cut);
-            match end {
-                End::AtEnd => state.rest(self.poll_interval, now),
-                End::Share | End::NoRoom | End::Ahead => state.at_end = false,
-                End::Overtaken => state.feed.marks.set_overtaken(),
-            }
-            if let Some(stream) = state.stream {
-                if let Some(first) = place.or(state.place()).filter(|_| self.reader.handed_on.entries > 0) {
-                    self.pace.handed_on(stream, first);
-                }
-                let has_more = matches!(end, End::Share | End::NoRoom | End::Ahead);
-                self.pace.place(stream, id, state.place().filter(|_| has_more));
-            }
-            if end == End::Overtaken {
-                debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
-                return end;
-            }
-            self.after_turn(id);
-            if end != End::NoRoom || !self.forge.is_full() {
-                return end;
-            }
-        }
-    }
-
-    fn after_turn(&mut self, id: OriginId) {
-        let Some(state) = self.feeds.get(&id) else { return };
-        state.feed.marks.set_read(self.index, state.pos);
-        if !state.feed.replayable {
-            state.feed.content.release(self.index, state.pos);
-        }
-        self.finish_if_done(id);
-    }
-
-    /// The feeds whose turn it is, beginning with the one that was denied room last.
-    fn due(&mut self, now: Instant) -> Vec<OriginId> {
-        let mut due = Vec::new();
-        for id in self.schedule.take_due(now) {
-            let Some(state) = self.feeds.get(&id).filter(|state| !state.is_gone()) else { continue };
-            if state.due > now {
-                // It was looked at, or woken, since: it stands in the queue with its new time.
-                continue;
-            }
-            if self.is_readable(state) {
-                due.push(id);
-            } else {
-                self.schedule.wait(id);
-            }
-        }
-        if let Some(first) = self.next_turn {
-            let at = due.partition_point(|id| *id < first);
-            due.rotate_left(at);
-        }
-        due
-    }
-
-    /// Whether a feed may be read now: not one that waits for an answer, for an older file of its chain, or for others of
-    /// its stream.
-    fn is_readable(&self, state: &FeedState) -> bool {
-        state.retrying == 0
-            && !state.is_gone()
-            && self.may_read(state)
-            && !self.has_older(state)
-            && !self.is_ahead(state)
-    }
-
-    /// Whether an older file of its chain is to be read first.
-    fn has_older(&self, state: &FeedState) -> bool {
-        let older = self.schedule.before(state.feed.chain, state.feed.order);
-        older.filter_map(|id| self.feeds.get(&id)).any(|state| !state.at_end && !state.is_gone())
-    }
-
-    /// Puts a feed back into the queue.
-    fn put_back(&mut self, id: OriginId) {
-        if let Some(state) = self.feeds.get(&id) {
-            self.schedule.put(state.due, id);
-        }
-    }
-
-    /// Has every feed looked at at once.
-    fn wake_all(&mut self) {
-        for (id, state) in &mut self.feeds {
-            state.wake();
-            self.schedule.put(state.due, *id);
-        }
-    }
-
-    /// Whether what a feed reads next is too far ahead of others of its stream; also while others may still be found.
-    fn is_ahead(&self, state: &FeedState) -> bool {
-        let Some(stream) = state.stream else { return false };
-        let now = || Time::of_system(SystemTime::now());
-        !self.is_walked || state.next.is_some_and(|next| self.pace.window(stream, now()).holds(next))
-    }
-
-    /// Whether a feed is still to be read, as far as stopping goes.
-    fn may_read(&self, state: &FeedState) -> bool {
-        match self.stop {
-            None => true,
-            Some(stop) => !state.feed.replayable || (stop.drain && !state.at_end),
-        }
-    }
-
     /// Whether nothing more will be read.
     fn is_at_end(&self) -> bool {
         if self.outlet.is_none() {
@@ -501,107 +354,6 @@ impl Pipeline {
         let seal = self.forge.waiting_since().map(|since| since + self.max_age);
         let next = [next_look, seal].into_iter().flatten().min();
         next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(now)).min(LONGEST_WAIT)
-    }
-
-    fn settle(&mut self, report: Report) {
-        let mut touched: Vec<OriginId> = Vec::new();
-        match report {
-            Report::Delivered(batch) => {
-                self.release_retrying(batch.id);
-                let body = &batch.body;
-                let mut from = 0;
-                let mut items = body.items.iter().peekable();
-                while let Some(item) = items.next() {
-                    // Items come in turns of one origin; its spans lie side by side.
-                    if items.peek().is_some_and(|next| next.origin == item.origin) {
-                        continue;
-                    }
-                    let to = item.spans_end as usize;
-                    let spans = &body.spans[from..to];
-                    from = to;
-                    self.settle_spans(batch.id, &body.origins[item.origin as usize], spans, &Fate::Delivered);
-                }
-                touched.extend(body.origins.iter().map(|origin| origin.id));
-                self.end(batch.id);
-            }
-            Report::Part { batch, settled, retrying } => {
-                self.release_retrying(batch);
-                self.settle_parts(batch, &settled, &mut touched);
-                let origins: Vec<_> = retrying.iter().map(|origin| origin.id).collect();
-                for id in &origins {
-                    if let Some(state) = self.feeds.get_mut(id) {
-                        state.retrying += 1;
-                    }
-                }
-                self.retrying.insert(batch, origins);
-            }
-            Report::End { batch, settled, permit } => {
-                self.release_retrying(batch);
-                self.settle_parts(batch, &settled, &mut touched);
-                self.end(batch);
-                drop(permit);
-            }
-        }
-        touched.sort_unstable();
-        touched.dedup();
-        let records = touched.iter().filter_map(|id| {
-            let state = self.feeds.get(id)?;
-            state.feed.replayable.then(|| Record::Cursor(Arc::clone(&self.name), *id, state.cursor()))
-        });
-        let records: Vec<_> = records.collect();
-        if !records.is_empty() {
-            self.book.append(records);
-        }
-        for id in touched {
-            self.finish_if_done(id);
-        }
-        // There may be memory again for the feed that was denied some.
-        self.is_starved = false;
-    }
-
-    /// All of a batch is settled.
-    fn end(&mut self, batch: u64) {
-        self.pace.settled(batch);
-        self.books.end(batch, || self.forge.open_tally());
-    }
-
-    fn settle_parts(&mut self, batch: u64, settled: &[Settled], touched: &mut Vec<OriginId>) {
-        for part in settled {
-            touched.push(part.origin.id);
-            self.settle_spans(batch, &part.origin, &part.spans, &part.fate);
-        }
-    }
-
-    fn settle_spans(&mut self, batch: u64, origin: &Arc<Origin>, spans: &[crate::model::event::Span], fate: &Fate) {
-        let tally = Tally::of(spans);
-        self.books.settle(batch, fate, tally);
-        if let Some(state) = self.feeds.get_mut(&origin.id) {
-            state.settle(spans, tally, fate);
-        }
-    }
-
-    fn release_retrying(&mut self, batch: u64) {
-        for id in self.retrying.remove(&batch).unwrap_or_default() {
-            if let Some(state) = self.feeds.get_mut(&id) {
-                state.retrying = state.retrying.saturating_sub(1);
-            }
-        }
-    }
-
-    /// Ends a feed that is read and settled to its end, when nothing more will come.
-    fn finish_if_done(&mut self, id: OriginId) {
-        let Some(state) = self.feeds.get(&id).filter(|state| state.is_done()) else { return };
-        if state.feed.replayable && !state.is_abandoned {
-            self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
-        }
-        state.feed.content.release(self.index, u64::MAX);
-        state.feed.marks.set_done(self.index);
-        self.books.finish(state);
-        self.schedule.leave(state.feed.chain, state.feed.order, id);
-        if let Some(stream) = state.stream {
-            self.pace.place(stream, id, None);
-        }
-        self.feeds.remove(&id);
     }
 
     fn count(&mut self) {

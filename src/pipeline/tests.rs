@@ -1,5 +1,7 @@
 //! Any cutting of the input into reads, batches, answers and restarts gives the same events.
 
+mod pace;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Sender, channel};
@@ -12,11 +14,12 @@ use super::*;
 use crate::flow::batch;
 use crate::flow::checkpoint::{OriginRecord, State};
 use crate::metrics::Metrics;
+use crate::model::batch::{Fate, Settled};
 use crate::model::body::{Body, Group};
 use crate::model::budget::Budget;
 use crate::model::event::{Event, Span, TimeSource};
 use crate::model::feed::{Content, Feed, Marks, ParserName};
-use crate::model::origin::Format;
+use crate::model::origin::{Format, Origin};
 use crate::model::sink::Encoder;
 use crate::parse::Parser;
 
@@ -256,13 +259,17 @@ impl World {
 }
 
 fn start(book: &Arc<Memory>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
+    start_with(book, Box::new(Plain))
+}
+
+fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let (sender, inbox) = channel();
     let sent = Arc::new(Mutex::new(Vec::new()));
     let outlet = Arc::clone(&sent);
     let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
     let permit_bytes = batch.permit_bytes(Plain.bound(MAX_LINE), 0);
     let tools = Tools {
-        encoder: Box::new(Plain),
+        encoder,
         parsers: vec![Parser::Plain],
         batch,
         budget: Budget::new(3 * permit_bytes),

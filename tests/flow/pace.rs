@@ -5,8 +5,8 @@ use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::loki::Loki;
 use crate::support::time;
 
-/// 2026-11-23T08:00:00Z in seconds.
-const START: i64 = 1_795_420_800;
+/// 2024-01-01T00:00:00Z in seconds: whatever the clock says, it is past.
+const START: i64 = 1_704_067_200;
 /// A line every so many seconds, for so long.
 const EVERY: i64 = 10;
 const HOURS: i64 = 3;

@@ -97,7 +97,7 @@ fn of_two_sinks_the_slowest_decides_and_it_is_said() {
     let (place, live, slow) = (Place::new(), Elasticsearch::start(), Elasticsearch::start());
     slow.set_mode(Mode::Always(Step::Hold));
     let mut process = start(&place, &format!("live: {}, slow: {}", sink(&live), sink(&slow)));
-    assert!(process.log().contains("stdin is read at the pace of the slowest sink"), "{}", process.log());
+    process.wait_for_log("stdin is read at the pace of the slowest sink");
     let writer = Writer::start(&mut process);
     wait_until_starved(&mut process, "slow", 2);
     process.wait_until("the writer waits", PATIENCE, || writer.is_blocked());
