@@ -27,13 +27,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::flow::checkpoint::{Book, Record};
 use crate::metrics::PipelineMetrics;
 use crate::model::batch::{Batch, DropReason, Fate, Report, Settled};
 use crate::model::event::Flaw;
-use crate::model::feed::Signal;
+use crate::model::feed::{Ready, Signal};
 use crate::model::origin::{Origin, OriginId};
 use feeds::FeedState;
 use forge::{Forge, Tools};
@@ -228,17 +228,14 @@ impl Pipeline {
             known.wake();
             return;
         }
-        let mut state = FeedState::new(feed, resume);
-        if let Err(error) = state.find_place() {
-            warn!(path = %state.feed.origin.path.display(), %error, "a file cannot be read at the moment; it is tried again");
-        }
-        self.feeds.insert(id, state);
+        self.feeds.insert(id, FeedState::new(feed, resume));
     }
 
     fn abandon(&mut self, id: OriginId, size: u64) {
         let Some(state) = self.feeds.get_mut(&id) else { return };
-        state.is_abandoned = true;
-        self.metrics.unreachable_bytes.inc_by(size.saturating_sub(state.pos));
+        state.abandon();
+        // What was seen and is no whole line yet was not read either.
+        self.metrics.unreachable_bytes.inc_by(size.max(state.seen).saturating_sub(state.pos));
         self.finish_if_done(id);
     }
 
@@ -282,6 +279,15 @@ impl Pipeline {
                 return End::AtEnd;
             }
             let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
+            match state.content().prepare(state.pos) {
+                Ready::Now => {}
+                Ready::Soon => return End::Share,
+                Ready::Later => {
+                    // It has more, so those behind it in its chain wait too.
+                    state.due = now + self.poll_interval;
+                    return End::AtEnd;
+                }
+            }
             let end = self.reader.turn(state, &mut self.forge);
             match end {
                 End::AtEnd => state.rest(self.poll_interval, now),
@@ -302,9 +308,7 @@ impl Pipeline {
     fn after_turn(&mut self, id: OriginId) {
         let Some(state) = self.feeds.get(&id) else { return };
         state.feed.marks.set_read(self.index, state.pos);
-        if !state.feed.replayable {
-            state.feed.content.release(self.index, state.pos);
-        }
+        state.feed.content.release(self.index, state.pos);
         self.finish_if_done(id);
     }
 
@@ -431,7 +435,7 @@ impl Pipeline {
         touched.sort_unstable();
         touched.dedup();
         let records = touched.iter().filter_map(|id| {
-            let state = self.feeds.get(id)?;
+            let state = self.feeds.get_mut(id)?;
             state.feed.replayable.then(|| Record::Cursor(Arc::clone(&self.name), *id, state.cursor()))
         });
         let records: Vec<_> = records.collect();
@@ -481,7 +485,7 @@ impl Pipeline {
 
     /// Ends a feed that is read and settled to its end, when nothing more will come.
     fn finish_if_done(&mut self, id: OriginId) {
-        let Some(state) = self.feeds.get(&id).filter(|state| state.is_done()) else { return };
+        let Some(state) = self.feeds.get_mut(&id).filter(|state| state.is_done()) else { return };
         if state.feed.replayable && !state.is_abandoned {
             self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
         }
