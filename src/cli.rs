@@ -115,7 +115,7 @@ pub struct Ship {
 /// How the agent's own log (on stderr) is written.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Log {
-    /// The finest level that Tailwater's own log shows, `info` by default [env: TAILWATER_LOG_LEVEL]
+    /// The finest level that Tailwater's own log shows; by default `warn`, with `run` `info` [env: TAILWATER_LOG_LEVEL]
     #[arg(long, global = true, value_name = "LEVEL", value_parser = PossibleValuesParser::new(log::LEVELS.map(|(name, _)| name)))]
     pub log_level: Option<String>,
     /// How Tailwater's own log is written; `text` on a terminal, else `json` [env: TAILWATER_LOG_FORMAT]

@@ -21,10 +21,15 @@ use crate::model::settings::{Key, Section};
 
 /// The keys of `log`.
 pub const KEYS: &[Key] = &[
-    Key { name: "level", kind: "error|warn|info|debug|trace", default: "info", help: "the finest level that is shown" },
+    Key {
+        name: "level",
+        kind: "error | warn | info | debug | trace",
+        default: "info",
+        help: "the finest level that is shown; without a settings file `warn` is the default",
+    },
     Key {
         name: "format",
-        kind: "json|text",
+        kind: "json | text",
         default: "",
         help: "how an event is written; `text` on a terminal, else `json`",
     },
@@ -61,18 +66,22 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads a section with [`KEYS`]. `terminal` says whether stderr is one.
-    pub fn read(section: &mut Section<'_>, terminal: bool) -> Self {
-        let default = Self::new(terminal);
+    /// Reads a section with [`KEYS`]; what it does not say is as in `default`.
+    pub fn read(section: &mut Section<'_>, default: Self) -> Self {
         Self {
             level: section.choice("level", &LEVELS).unwrap_or(default.level),
             format: section.choice("format", &FORMATS).unwrap_or(default.format),
         }
     }
 
-    /// The default; `terminal` says whether stderr is one.
-    pub fn new(terminal: bool) -> Self {
+    /// The default of a daemon, whose regular course is to be seen too. `terminal` says whether stderr is one.
+    pub fn daemon(terminal: bool) -> Self {
         Self { level: LevelFilter::INFO, format: if terminal { Format::Text } else { Format::Json } }
+    }
+
+    /// The default of a command in a pipe: it says only what a person should know. `terminal` says whether stderr is one.
+    pub fn command(terminal: bool) -> Self {
+        Self { level: LevelFilter::WARN, ..Self::daemon(terminal) }
     }
 }
 

@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use rustix::process::Signal;
 use scenario::{PATIENCE, Place, Tailwater, bytes, patience, pods, reading, wait_until};
 use support::account::Account;
-use support::doubles::elasticsearch::{Elasticsearch, Mode as BulkMode};
+use support::doubles::elasticsearch::{Elasticsearch, ItemFailure, Mode as BulkMode};
 use support::doubles::loki::{Loki, Mode as PushMode};
 use support::generate::{Options, Written};
 
@@ -368,7 +368,7 @@ fn a_closed_output_pipe_is_a_success() {
 #[test]
 fn sigterm_reads_a_pipe_to_its_end() {
     let place = Place::new();
-    let mut process = Tailwater::with(&place, ["--format", "json"]).piped().start();
+    let mut process = Tailwater::with(&place, ["--format", "json", "--log-level", "info"]).piped().start();
     let mut stdin = process.stdin();
     stdin.write_all(b"before\n").expect("it reads its stdin");
     process.wait_until("the first line", PATIENCE, || place.read("stdout").contains("before"));
@@ -383,7 +383,7 @@ fn sigterm_reads_a_pipe_to_its_end() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let place = Place::new();
-    let mut process = Tailwater::with(&place, ["--format", "json"]).piped().start();
+    let mut process = Tailwater::with(&place, ["--format", "json", "--log-level", "info"]).piped().start();
     let _stdin = process.stdin();
     process.wait_for_log("started");
     process.signal(Signal::TERM);
@@ -408,7 +408,7 @@ fn stopping_with_a_dead_sink_keeps_to_the_grace_and_loses_nothing() {
         )
     };
     let mut process = Tailwater::daemon(&place, &settings("300ms"));
-    process.wait_for_log("sink");
+    process.wait_for_log("did not take");
     assert_eq!(process.terminate(), 0, "files are read again at the next start");
     double.recover();
     let mut process = Tailwater::daemon(&place, &settings("10s"));
@@ -430,6 +430,20 @@ fn once_with_a_sink_that_refuses_gives_up_after_a_minute() {
     assert_eq!(process.wait(PATIENCE * 2), 75);
     let log = process.log();
     assert!(log.contains("giving up") && log.contains("\"lines\":3"), "{log}");
+}
+
+#[test]
+fn once_tells_by_its_exit_code_that_a_line_was_refused() {
+    let place = Place::new();
+    place.write("a.log", "one\ntwo\nthree\n");
+    let store = Elasticsearch::start();
+    store.set_rule(|item| (item.document["message"] == "two").then(ItemFailure::not_found));
+    let to = format!("es+{}/logs-some-default", store.url());
+    let mut process = Tailwater::with(&place, ["--from", &place.text("a.log"), "--to", &to, "--once"]).start();
+    assert_eq!(process.wait(PATIENCE), 75);
+    assert_eq!(store.look(|state| state.stored()), 2);
+    let log = process.log();
+    assert!(log.contains("dropped") && log.contains("\"lines\":1"), "{log}");
 }
 
 #[test]

@@ -7,13 +7,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Arg, CommandFactory as _};
 use tailwater::cli::Cli;
+use tailwater::config::{parts, settings, show};
+use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
+use tailwater::flow::account::Account;
 use tailwater::metrics::Metrics;
+use tailwater::metrics::look::{Lag, Look, WorkloadLook, WorkloadName};
+use tailwater::model::settings::Key;
+use tailwater::sinks::template::Template;
+use tailwater::{parse, sinks, sources};
 
 #[test]
 fn metrics() {
@@ -31,6 +38,145 @@ fn commands() {
             command.get_subcommands().find(|known| known.get_name() == name).map(|known| flags(known.get_arguments()))
         }
     });
+}
+
+#[test]
+fn settings() {
+    check("docs/settings.md", &|name| match name {
+        "settings" => Some(keys(&[settings::KEYS])),
+        "parsers" => Some(parsers()),
+        "source" => Some(keys(&[parts::SOURCE_KEYS])),
+        "sources" => Some(sources::KINDS.iter().map(|kind| section(kind.name, kind.help, kind.keys)).collect()),
+        "sink" => Some(keys(&[parts::SINK_KEYS])),
+        "sinks" => Some(sinks::KINDS.iter().map(|kind| section(kind.name, kind.help, &[kind.keys])).collect()),
+        "http" => Some(keys(&[http::KEYS, deliver::KEYS])),
+        map => show::MAPS.iter().find(|(name, _)| *name == map).map(|(_, known)| keys(&[known])),
+    });
+    let document = read("docs/settings.md");
+    for (map, _) in show::MAPS {
+        assert!(document.contains(&format!("<!-- begin {map} -->")), "docs/settings.md has no keys of `{map}`");
+    }
+    // A kind may get a table that is none of those above.
+    let tables =
+        sinks::KINDS.iter().flat_map(parts::sink_tables).chain(sources::KINDS.iter().flat_map(parts::source_tables));
+    for key in tables.flatten() {
+        assert!(document.contains(&format!("| `{}` |", key.name)), "docs/settings.md lacks `{}`", key.name);
+    }
+    let known = Template::parse("{nothing}").expect_err("no placeholder").replace("{nothing}", "");
+    for name in known.split(' ').map(|word| word.trim_end_matches(';')).filter(|word| word.starts_with('{')) {
+        assert!(document.contains(name), "docs/settings.md lacks the placeholder `{name}`");
+    }
+}
+
+/// Every relative link leads to a file or folder that is there, and to a headline where it names one.
+#[test]
+fn links() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = Vec::new();
+    find_pages(root, &mut pages);
+    assert!(pages.len() >= 12, "{} pages", pages.len());
+    let mut dead = Vec::new();
+    for page in &pages {
+        let text = fs::read_to_string(page).expect("a document");
+        for target in links_of(&text) {
+            let (file, headline) = target.split_once('#').unwrap_or((target, ""));
+            let to = if file.is_empty() { page.clone() } else { page.parent().unwrap_or(root).join(file) };
+            let leads = match headline {
+                "" => to.exists(),
+                _ => fs::read_to_string(&to).is_ok_and(|text| text.lines().any(|line| anchor(line) == headline)),
+            };
+            if !leads {
+                dead.push(format!("{}: {target}", page.strip_prefix(root).unwrap_or(page).display()));
+            }
+        }
+    }
+    assert!(dead.is_empty(), "links that lead nowhere:\n{}", dead.join("\n"));
+}
+
+/// The Markdown files below `folder`, without what was built.
+fn find_pages(folder: &Path, pages: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            find_pages(&path, pages);
+        } else if name.ends_with(".md") {
+            pages.push(path);
+        }
+    }
+}
+
+/// The targets of `[text](target)` that are no addresses elsewhere; what stands between backticks is no link.
+fn links_of(text: &str) -> Vec<&str> {
+    let mut links = Vec::new();
+    let mut fenced = false;
+    for line in text.lines() {
+        fenced ^= line.trim_start().starts_with("```");
+        if fenced {
+            continue;
+        }
+        for (at, _) in line.match_indices("](") {
+            let in_code = line[..at].matches('`').count() % 2 == 1;
+            let target = line[at + 2..].split([')', ' ']).next().unwrap_or_default();
+            if !in_code && !target.contains("://") && !target.starts_with("mailto:") {
+                links.push(target);
+            }
+        }
+    }
+    links
+}
+
+/// What a headline is called in links, as the usual viewers make it.
+fn anchor(line: &str) -> String {
+    let Some(text) = line.starts_with('#').then(|| line.trim_start_matches('#').trim()) else { return String::new() };
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.flat_map(char::to_lowercase).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn what_links_are() {
+    let text = "[a](b.md) `[c](d)` [`e`](f/g#h) [i](https://j)\n```\n[k](l)\n```\n![m](n.png \"o\")";
+    assert_eq!(links_of(text), ["b.md", "f/g#h", "n.png"]);
+    assert_eq!(anchor("## auth.basic and `This`"), "authbasic-and-this");
+    assert_eq!(anchor("text"), "");
+}
+
+/// A kind's headline, its sentence and its own keys.
+fn section(name: &str, help: &str, tables: &[&[Key]]) -> String {
+    let mut sentence = help.to_owned();
+    if let Some(first) = sentence.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let keys = if tables.iter().all(|table| table.is_empty()) {
+        "It has no keys of its own.\n".to_owned()
+    } else {
+        keys(tables)
+    };
+    format!("\n### {name}\n\n{sentence}.\n\n{keys}")
+}
+
+fn keys(tables: &[&[Key]]) -> String {
+    let row = |key: &Key| {
+        let (kind, help) = (key.kind.replace('|', "\\|"), key.help.replace('|', "\\|"));
+        // Words about a default stand as words, a default as it would be typed.
+        let default = match key.default {
+            "" => String::new(),
+            words if !show::is_value(words) => words.to_owned(),
+            value => format!("`{value}`"),
+        };
+        format!("| `{}` | {kind} | {default} | {help} |\n", key.name)
+    };
+    let rows: String = tables.iter().flat_map(|table| table.iter()).map(row).collect();
+    format!("| key | value | default | |\n|---|---|---|---|\n{rows}")
+}
+
+fn parsers() -> String {
+    let rows: String = parse::KINDS.iter().map(|kind| format!("| `{}` | {} |\n", kind.name, kind.help)).collect();
+    format!("| parser | |\n|---|---|\n{rows}")
+}
+
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a document")
 }
 
 /// Holds every table of a document against what `make` gives for its name.
@@ -68,8 +214,12 @@ fn series() -> String {
     let metrics = Metrics::new();
     metrics.checkpoint_written();
     metrics.set_build("", "", "");
-    metrics.pipeline("x").filtered("x");
-    let page = metrics.render();
+    let pipeline = metrics.pipeline("x");
+    pipeline.filtered("x");
+    let name = WorkloadName { namespace: "x".into(), pod: "x".into(), container: "x".into(), source: "x".into() };
+    let workload = WorkloadLook { name, account: Account::default(), lag: Lag::default(), origins: 1 };
+    pipeline.publish(&Look { workloads: vec![workload], ..Look::default() });
+    let page = metrics.render(true);
     let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {
         let name = line.split(['{', ' ']).next().unwrap_or_default();

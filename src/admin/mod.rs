@@ -1,12 +1,18 @@
-//! The admin port: `/metrics`, `/livez` and `/readyz`, for Prometheus, the kubelet and people.
+//! The admin port: `/metrics`, `/status`, `/livez` and `/readyz`, for Prometheus, the kubelet and people.
+//!
+//! - this file: the port and its pages
+//! - [`status`]: the page `/status`
 //!
 //! **Invariant**: whoever connects can neither change anything nor hold anything for long: reading only, one request
 //! a connection, a bounded number of connections, short headers, and a time limit on each. There is no
 //! authentication; it listens on loopback unless told otherwise.
 
+pub mod status;
+
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,19 +24,28 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::metrics::{self, Metrics};
+use crate::metrics;
 use crate::model::settings::{Key, Section};
 
 /// The keys of `admin`.
-pub const KEYS: &[Key] = &[Key {
-    name: "listen",
-    kind: "address and port",
-    default: "127.0.0.1:9880",
-    help: "where `/metrics`, `/livez` and `/readyz` are answered; everyone who reaches it may read them",
-}];
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        kind: "address and port",
+        default: "127.0.0.1:9880",
+        help: "where `/metrics`, `/status`, `/livez` and `/readyz` are answered; everyone who reaches it may read them",
+    },
+    Key {
+        name: "series_per_workload",
+        kind: "true or false",
+        default: "false",
+        help: "whether `/metrics` has series per namespace, pod and container; `/status` always has their counts",
+    },
+];
 
 /// The most connections at a time; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 32;
@@ -40,6 +55,8 @@ const HEADER_BYTES_MAX: usize = 8 << 10;
 /// The longest time until the headers are there, and for the whole exchange.
 const HEADERS_WITHIN: Duration = Duration::from_secs(5);
 const DONE_WITHIN: Duration = Duration::from_secs(30);
+/// The most `/status` pages under way at a time: with many files they are long.
+const STATUS_MAX: usize = 2;
 /// A pause after a connection could not be accepted, such as for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,11 +65,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Settings {
     /// Address and port.
     pub listen: SocketAddr,
+    /// Whether there are series per workload.
+    pub series_per_workload: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9880) }
+        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9880), series_per_workload: false }
     }
 }
 
@@ -63,17 +82,26 @@ impl Settings {
             text.parse()
                 .map_err(|_| "expected an address and a port, such as `127.0.0.1:9880` or `[::]:9880`".to_owned())
         };
-        section.parsed("listen", parse).map_or_else(Self::default, |listen| Self { listen })
+        let default = Self::default();
+        Self {
+            listen: section.parsed("listen", parse).unwrap_or(default.listen),
+            series_per_workload: section.truth("series_per_workload").unwrap_or(default.series_per_workload),
+        }
     }
 }
 
 /// Why not, in a few words; they are shown to whoever asks.
 pub type Health = Result<(), String>;
 
+/// A page that is put together when it is asked for.
+pub type Page = Box<dyn Fn() -> Pin<Box<dyn Future<Output = String> + Send>> + Send + Sync>;
+
 /// What is asked of the program.
 pub struct Answers {
-    /// The series to show.
-    pub metrics: Arc<Metrics>,
+    /// The series in Prometheus' text format.
+    pub metrics: Page,
+    /// How things stand, in JSON.
+    pub status: Page,
     /// Whether the program works; if not, it should be started anew.
     pub live: Box<dyn Fn() -> Health + Send + Sync>,
     /// Whether the program has begun its work and is not about to end.
@@ -103,12 +131,13 @@ impl Admin {
     /// Answers until dropped.
     pub async fn serve(self, answers: Answers) -> Infallible {
         let answers = Arc::new(answers);
+        let pages = Arc::new(Semaphore::new(STATUS_MAX));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 accepted = self.listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(connection(stream, Arc::clone(&answers)));
+                        connections.spawn(connection(stream, Arc::clone(&answers), Arc::clone(&pages)));
                     }
                     Err(error) => {
                         tracing::debug!("the admin port could not accept a connection: {error}");
@@ -121,10 +150,15 @@ impl Admin {
     }
 }
 
-async fn connection(stream: TcpStream, answers: Arc<Answers>) {
+async fn connection(stream: TcpStream, answers: Arc<Answers>, pages: Arc<Semaphore>) {
+    // Kept until all of the page is sent.
+    let kept = Arc::new(Mutex::new(None));
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = respond(request.method(), request.uri().path(), &answers);
-        async move { Ok::<_, Infallible>(response) }
+        let (answers, pages, kept) = (Arc::clone(&answers), Arc::clone(&pages), Arc::clone(&kept));
+        async move {
+            let (method, path) = (request.method(), request.uri().path());
+            Ok::<_, Infallible>(respond(method, path, &answers, pages, &kept).await)
+        }
     });
     let serving = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -140,10 +174,16 @@ async fn connection(stream: TcpStream, answers: Arc<Answers>) {
     }
 }
 
-fn respond(method: &Method, path: &str, answers: &Answers) -> Response<Full<Bytes>> {
-    let known = matches!(path, "/metrics" | "/livez" | "/readyz");
+async fn respond(
+    method: &Method,
+    path: &str,
+    answers: &Answers,
+    pages: Arc<Semaphore>,
+    kept: &Mutex<Option<OwnedSemaphorePermit>>,
+) -> Response<Full<Bytes>> {
+    let known = matches!(path, "/metrics" | "/status" | "/livez" | "/readyz");
     if !known {
-        return text(StatusCode::NOT_FOUND, "not found; known: /metrics, /livez, /readyz\n".to_owned());
+        return text(StatusCode::NOT_FOUND, "not found; known: /metrics, /status, /livez, /readyz\n".to_owned());
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());
@@ -151,10 +191,13 @@ fn respond(method: &Method, path: &str, answers: &Answers) -> Response<Full<Byte
         return response;
     }
     match path {
-        "/metrics" => {
-            let mut response = text(StatusCode::OK, answers.metrics.render());
-            response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
-            response
+        "/metrics" => page(StatusCode::OK, (answers.metrics)().await, HeaderValue::from_static(metrics::CONTENT_TYPE)),
+        "/status" => {
+            let Ok(permit) = pages.try_acquire_owned() else {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "others are being told; ask again\n".to_owned());
+            };
+            *kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+            page(StatusCode::OK, (answers.status)().await, HeaderValue::from_static("application/json"))
         }
         "/livez" => health((answers.live)()),
         _ => health((answers.ready)()),
@@ -169,9 +212,13 @@ fn health(health: Health) -> Response<Full<Bytes>> {
 }
 
 fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    page(status, text, HeaderValue::from_static("text/plain; charset=utf-8"))
+}
+
+fn page(status: StatusCode, text: String, kind: HeaderValue) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(text)));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
@@ -190,20 +237,27 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-            let admin = Admin::bind(&Settings { listen }).await.expect("a free port");
+            let admin = Admin::bind(&Settings { listen, ..Settings::default() }).await.expect("a free port");
             let address = admin.address().expect("an address");
             let ready = Arc::new(AtomicBool::new(false));
             let asked = Arc::clone(&ready);
             let not_yet = move || if asked.load(Ordering::Relaxed) { Ok(()) } else { Err("not yet".to_owned()) };
-            let metrics = Arc::new(Metrics::new());
-            metrics.pipeline("loki");
-            let answers = Answers { metrics, live: Box::new(|| Ok(())), ready: Box::new(not_yet) };
+            let answers = Answers {
+                metrics: said("tailwater_lines_read_total{pipeline=\"loki\"} 0\n"),
+                status: said("{\"pipelines\":[]}\n"),
+                live: Box::new(|| Ok(())),
+                ready: Box::new(not_yet),
+            };
             let client = tokio::task::spawn_blocking(move || client(address, &ready));
             tokio::select! {
                 never = admin.serve(answers) => match never {},
                 result = client => result.expect("the client does not panic"),
             }
         })
+    }
+
+    fn said(text: &'static str) -> Page {
+        Box::new(move || Box::pin(async move { text.to_owned() }))
     }
 
     fn send(address: SocketAddr, text: &str) -> String {
@@ -224,7 +278,12 @@ mod tests {
             let page = get(address, "GET", "/metrics");
             assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
             assert!(page.contains("content-type: text/plain; version=0.0.4"), "{page}");
-            assert!(page.contains("\ntailwater_lines_read_total{pipeline=\"loki\"} 0\n"), "{page}");
+            assert!(page.ends_with("\ntailwater_lines_read_total{pipeline=\"loki\"} 0\n"), "{page}");
+            let page = get(address, "GET", "/status");
+            assert!(
+                page.contains("content-type: application/json") && page.ends_with("{\"pipelines\":[]}\n"),
+                "{page}"
+            );
             assert!(get(address, "GET", "/livez").ends_with("\r\n\r\nok\n"));
             let page = get(address, "GET", "/readyz?verbose");
             assert!(page.starts_with("HTTP/1.1 503 ") && page.ends_with("\r\n\r\nnot yet\n"), "{page}");
@@ -269,10 +328,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_says_nothing_is_shown_the_door() {
         let listen = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let admin = Admin::bind(&Settings { listen }).await.expect("a free port");
+        let admin = Admin::bind(&Settings { listen, ..Settings::default() }).await.expect("a free port");
         let address = admin.address().expect("an address");
         let (live, ready): (Box<dyn Fn() -> Health + Send + Sync>, _) = (Box::new(|| Ok(())), Box::new(|| Ok(())));
-        let serving = tokio::spawn(admin.serve(Answers { metrics: Arc::default(), live, ready }));
+        let serving = tokio::spawn(admin.serve(Answers { metrics: said(""), status: said(""), live, ready }));
         let began = tokio::time::Instant::now();
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         stream.try_write(b"GET /livez HTTP/1.1\r\nX: ").expect("room");
@@ -295,7 +354,7 @@ mod tests {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = taken.local_addr().expect("an address");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let error = runtime.block_on(Admin::bind(&Settings { listen })).expect_err("taken");
+        let error = runtime.block_on(Admin::bind(&Settings { listen, ..Settings::default() })).expect_err("taken");
         assert!(error.starts_with(&format!("cannot listen on `{listen}` for the admin port: ")), "{error}");
     }
 }

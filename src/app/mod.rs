@@ -11,6 +11,7 @@
 //!
 //! - [`start`]: the parts and their threads
 //! - [`supervise`]: what happens until the end, and what that comes to
+//! - [`pages`]: what the admin port shows
 //! - [`checkpoints`]: the command that lists cursors
 //! - [`machine`]: what is asked of the machine at the start
 #![expect(
@@ -20,6 +21,7 @@
 
 pub mod checkpoints;
 pub mod machine;
+pub mod pages;
 pub mod start;
 pub mod supervise;
 

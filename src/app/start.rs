@@ -13,6 +13,7 @@ use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::machine;
+use super::pages::{self, Asked};
 use crate::admin::{Admin, Answers};
 use crate::cli;
 use crate::config::parts::Sink;
@@ -39,8 +40,6 @@ use crate::store::{OpenError, Store};
 
 /// How often active files are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// What is held of a pipe: more than a piece of a line may stay open for.
-const PIPE_BYTES: u64 = 4 << 20;
 
 /// What the supervisor hears.
 pub enum Event {
@@ -119,7 +118,6 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
-    announce(&settings);
 
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
@@ -175,6 +173,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         over_http,
         Net {
             metrics: Arc::clone(&metrics),
+            asked: asked(&pipelines, &metrics),
             progress: Arc::clone(&progress),
             gauges: Arc::clone(&gauges),
             has_files,
@@ -182,6 +181,8 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             events: event_sender.clone(),
         },
     )?;
+    // From here on a signal is heard: who waits for this line may send one.
+    announce(&settings);
     let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
     let sources = usize::from(has_files) + usize::from(has_pipe);
     Ok(Running {
@@ -200,6 +201,15 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     })
 }
 
+fn asked(pipelines: &[Started], metrics: &Metrics) -> Arc<[Asked]> {
+    let asked = pipelines.iter().map(|pipeline| Asked {
+        name: Arc::clone(&pipeline.name),
+        inbox: pipeline.inbox.clone(),
+        metrics: metrics.pipeline(&pipeline.name),
+    });
+    asked.collect()
+}
+
 fn announce(settings: &Settings) {
     let sinks: Vec<&str> = settings.sinks.iter().map(|sink| &*sink.name).collect();
     let sources: Vec<&str> = settings.sources.iter().map(|source| &*source.name).collect();
@@ -211,7 +221,7 @@ fn announce(settings: &Settings) {
         "started"
     );
     if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {
-        info!(
+        warn!(
             "stdin is read at the pace of the slowest sink, since a pipe cannot be read twice; a sink that is down stops \
              the writer of the pipe"
         );
@@ -324,6 +334,7 @@ fn start_stdout(progress: Arc<Progress>, stop: Arc<AtomicBool>, events: Sender<E
 
 struct Net {
     metrics: Arc<Metrics>,
+    asked: Arc<[Asked]>,
     progress: Arc<Progress>,
     gauges: Arc<Gauges>,
     has_files: bool,
@@ -340,6 +351,7 @@ fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), R
         exit: Exit::Internal,
     })?;
     let admin_settings = settings.admin;
+    let per_workload = admin_settings.is_some_and(|admin| admin.series_per_workload);
     let sinks: Vec<Sink> = over_http.iter().map(|(index, ..)| settings.sinks[*index].clone()).collect();
     let (started, has_started) = mpsc::channel();
     spawn("tailwater-net", move || {
@@ -349,7 +361,7 @@ fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), R
                     let signals = listen_to_signals();
                     // The starter waits for this.
                     drop(started.send(Ok(())));
-                    serve(deliveries, admin, signals, net).await;
+                    serve(deliveries, admin, per_workload, signals, net).await;
                 }
                 Err(refused) => drop(started.send(Err(refused))),
             }
@@ -394,7 +406,13 @@ async fn prepare(
     Ok((prepared, admin))
 }
 
-async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, listened: Vec<(i32, Signals)>, net: Net) {
+async fn serve(
+    deliveries: Vec<Prepared>,
+    admin: Option<Admin>,
+    per_workload: bool,
+    listened: Vec<(i32, Signals)>,
+    net: Net,
+) {
     let local = tokio::task::LocalSet::new();
     for (delivery, inbox, batches) in deliveries {
         let (deadline, events) = (net.deadline.clone(), net.events.clone());
@@ -411,7 +429,8 @@ async fn serve(deliveries: Vec<Prepared>, admin: Option<Admin>, listened: Vec<(i
     if let Some(admin) = admin {
         let (gauges, has_files) = (Arc::clone(&net.gauges), net.has_files);
         let answers = Answers {
-            metrics: Arc::clone(&net.metrics),
+            metrics: pages::metrics(Arc::clone(&net.metrics), Arc::clone(&net.asked), per_workload),
+            status: pages::status(Arc::clone(&net.asked)),
             live: Box::new(|| Ok(())),
             ready: Box::new(move || {
                 if has_files && !gauges.walked.load(Ordering::Acquire) {
@@ -473,7 +492,7 @@ fn start_sources(
         match Finder::new(name, &source.settings, source.parser, wanted_by(index), own_uid.as_deref()) {
             Some(finder) => finders.push(finder),
             None => {
-                let pipe = Pipe::new(PIPE_BYTES as usize, settings.sinks.len());
+                let pipe = Pipe::new(settings.pipe_bytes, settings.sinks.len());
                 let parts = stdin::Parts {
                     source: Arc::clone(&source.name),
                     parser: source.parser,

@@ -16,6 +16,7 @@ use tracing::{error, info, warn};
 
 use super::start::{Event, Running};
 use crate::exit::Exit;
+use crate::model::batch::DropReason;
 use crate::model::feed::Signal;
 use crate::pipeline::{Inbox, Summary};
 use crate::sinks::kind::Transport;
@@ -257,6 +258,15 @@ impl Supervisor<'_> {
         }
     }
 
+    /// Lines that left the books without being delivered, over all pipelines.
+    fn dropped(&self) -> u64 {
+        let of = |name: &str| {
+            let metrics = self.running.metrics.pipeline(name);
+            DropReason::ALL.iter().map(|reason| metrics.dropped(*reason).get()).sum::<u64>()
+        };
+        self.running.pipelines.iter().map(|pipeline| of(&pipeline.name)).sum()
+    }
+
     fn outcome(&self) -> Exit {
         let Summary { to_be_read_again, lost, unread_bytes } = self.summary;
         if lost > 0 || (unread_bytes > 0 && !self.manners.once) {
@@ -275,7 +285,13 @@ impl Supervisor<'_> {
         if let Some(exit) = self.failed {
             return exit;
         }
-        let is_incomplete = lost > 0 || unread_bytes > 0 || (to_be_read_again > 0 && !self.stopping);
+        let dropped = self.dropped();
+        if dropped > 0 {
+            warn!(lines = dropped, "dropped, for the reasons said above; name a `dead_letter` to keep such lines");
+        }
+        // A command that is to deliver everything has failed where a line was refused; a daemon goes on.
+        let has_failed_some = dropped > 0 && (self.manners.once || self.running.sources == 0);
+        let is_incomplete = has_failed_some || lost > 0 || unread_bytes > 0 || (to_be_read_again > 0 && !self.stopping);
         if is_incomplete { Exit::Undelivered } else { Exit::Done }
     }
 }

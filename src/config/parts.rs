@@ -212,12 +212,12 @@ pub(super) fn megabytes(bytes: u64) -> String {
 }
 
 /// The tables that a source's keys stand in.
-pub(super) fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
+pub fn source_tables(kind: &sources::Kind) -> Vec<&'static [Key]> {
     [&[SOURCE_KEYS], kind.keys].concat()
 }
 
 /// The tables that a sink's keys stand in.
-pub(super) fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
+pub fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
     let mut tables = vec![SINK_KEYS, kind.keys];
     if kind.transport == Transport::Http {
         tables.extend([http::KEYS, deliver::KEYS]);
@@ -227,9 +227,15 @@ pub(super) fn sink_tables(kind: &sinks::Kind) -> Vec<&'static [Key]> {
 
 fn store(section: &mut Section<'_>, sink: &sinks::Sink) -> Store {
     let store = Store { http: http::Settings::read(section), delivery: deliver::Settings::read(section) };
-    if matches!(store.delivery.dead_letter, DeadLetter::Index(_)) && sink.dead_letter.is_none() {
+    // Asked as the delivery asks, so that what is taken here has a form there.
+    // A sink that could not be built has been complained about already.
+    let has_indices =
+        |sink: &sinks::Sink| sink.transport != Transport::Http || sink.wire.dead_letter(b"", "", "").is_some();
+    if let (DeadLetter::Index(_), false, Some(node)) =
+        (&store.delivery.dead_letter, has_indices(sink), section.node("dead_letter"))
+    {
         let text = format!("the store of {} has no indices for a `dead_letter`", section.what());
-        section.problem(text, "write `dead_letter: { file: PATH }`");
+        section.problems().add_with_hint(&node.place, text, "write `dead_letter: { file: PATH }`");
     }
     store
 }

@@ -175,8 +175,11 @@ impl Settings {
         let hold_deleted = root.duration("hold_deleted").unwrap_or(HOLD_DELETED.0);
         let hold_deleted_bytes = root.bytes("hold_deleted_bytes").unwrap_or(HOLD_DELETED.1);
         let admin = root.section("admin", &[admin::KEYS], admin::Settings::read);
-        let terminal = machine.stderr_terminal;
-        let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, terminal));
+        let log_default = match state {
+            State::Needed => log::Settings::daemon(machine.stderr_terminal),
+            State::Optional => log::Settings::command(machine.stderr_terminal),
+        };
+        let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, log_default));
         let shutdown = root.choice("shutdown", &[("stop", Shutdown::Stop), ("drain", Shutdown::Drain)]);
         let shutdown_grace = root.duration("shutdown_grace").unwrap_or(Duration::from_secs(10));
         let max_line = root.parsed("max_line", max_line).unwrap_or(256 << 10);
@@ -213,7 +216,7 @@ impl Settings {
             hold_deleted,
             hold_deleted_bytes,
             admin,
-            log: log.unwrap_or_else(|| log::Settings::new(terminal)),
+            log: log.unwrap_or(log_default),
             shutdown: shutdown.unwrap_or(Shutdown::Stop),
             shutdown_grace,
             max_line,
@@ -248,8 +251,8 @@ fn entries<'a>(root: &'a Node, node: Option<&'a Node>, key: &str, problems: &mut
             Vec::new()
         }
         None => {
-            // With a root that is no map, this would be the second complaint about the same mistake.
-            if matches!(root.value, Value::Map(_)) {
+            // With a root that is a text or a list, this would be the second complaint about the same mistake.
+            if matches!(root.value, Value::Map(_) | Value::Null) {
                 problems.add_with_hint(&root.place, format!("the settings need `{key}`"), hint);
             }
             Vec::new()

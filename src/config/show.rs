@@ -32,26 +32,28 @@ fn name_of<'n, T: PartialEq>(names: &[(&'n str, T)], value: &T) -> &'n str {
     names.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
 }
 
-/// The tables of a map that may stand under `key`, wherever that is. `None` for keys with other values.
-fn tables(key: &str) -> Option<&'static [&'static [Key]]> {
-    Some(match key {
-        "admin" => &[admin::KEYS],
-        "log" => &[log::KEYS],
-        "batch" => &[batch::Settings::KEYS],
-        "retry" => &[retry::KEYS],
-        "dead_letter" => &[deliver::DEAD_LETTER_KEYS],
-        "auth" => &[http::AUTH_KEYS],
-        "basic" => &[http::BASIC_KEYS],
-        "tls" => &[http::TLS_KEYS],
-        _ => return None,
-    })
+/// The maps that stand under a key of this name, wherever that is, and their keys.
+pub const MAPS: &[(&str, &[Key])] = &[
+    ("admin", admin::KEYS),
+    ("log", log::KEYS),
+    ("batch", batch::Settings::KEYS),
+    ("retry", retry::KEYS),
+    ("dead_letter", deliver::DEAD_LETTER_KEYS),
+    ("auth", http::AUTH_KEYS),
+    ("basic", http::BASIC_KEYS),
+    ("tls", http::TLS_KEYS),
+];
+
+/// The keys of a map that may stand under `key`. `None` for keys with other values.
+fn keys_below(key: &str) -> Option<&'static [Key]> {
+    MAPS.iter().find(|(name, _)| *name == key).map(|(_, keys)| *keys)
 }
 
 /// Keys whose default counts only while another is not typed.
 const EITHER: [(&str, &str); 1] = [("data_stream", "index")];
 
 /// Whether a default is a value as it would be typed, not words about it.
-fn is_value(default: &str) -> bool {
+pub fn is_value(default: &str) -> bool {
     let is_flow =
         (default.starts_with('[') && default.ends_with(']')) || (default.starts_with('{') && default.ends_with('}'));
     !default.is_empty() && (is_flow || !default.contains(' '))
@@ -89,11 +91,13 @@ impl Show<'_> {
     }
 
     fn entry(&mut self, depth: usize, path: &str, key: &Key, typed: Option<&Node>) {
-        if let Some(known) = tables(key.name).filter(|_| typed.is_none_or(|node| matches!(node.value, Value::Map(_)))) {
+        if let Some(known) =
+            keys_below(key.name).filter(|_| typed.is_none_or(|node| matches!(node.value, Value::Map(_))))
+        {
             // A map that was not typed counts only where that means its defaults, not that there is none.
             if typed.is_some() || matches!(key.name, "log" | "batch" | "retry") {
                 self.line(depth, key.name, "");
-                return self.map(depth + 1, path, typed, known);
+                return self.map(depth + 1, path, typed, &[known]);
             }
         }
         match typed {

@@ -143,6 +143,9 @@ pub enum Sent {
     },
     /// No answer, and why. Whether the store has the request's items is not known.
     Nothing(String),
+    /// No answer, since one side does not trust the other's certificate, and in which words. The store has none of the
+    /// request's items, and takes none until a person changes a certificate.
+    Untrusted(String),
 }
 
 #[cfg(test)]

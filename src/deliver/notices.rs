@@ -70,7 +70,8 @@ impl Notices {
                     events,
                     unsaid,
                     answer,
-                    "the store takes nothing until something is changed: check the URL, the credentials and the tenant; \
+                    "the store takes nothing until something is changed: check the URL, the credentials, the \
+                     certificates and the tenant; \
                      nothing is lost, it is tried again now and then"
                 );
             }
@@ -139,6 +140,18 @@ pub fn harmless(words: &str) -> String {
     out
 }
 
+/// Behind these words stores quote what a line says.
+const QUOTING: [&str; 3] = ["Preview of field's value", "For input string", "prefix of the first immense term"];
+
+/// `words`, made harmless, without what they quote of a line: everyone who reaches the admin port may read them.
+pub fn without_lines(words: &str) -> String {
+    let end = QUOTING.iter().filter_map(|quoting| words.find(quoting)).min();
+    match end {
+        Some(end) => format!("{}…", harmless(&words[..end])),
+        None => harmless(words),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +168,25 @@ mod tests {
         }
         assert_eq!(harmless(&"é".repeat(200)).len(), 300);
         assert_eq!(harmless(&format!("a{}", "é".repeat(200))).len(), 299, "no half characters");
+    }
+
+    #[test]
+    fn what_a_store_quotes_of_a_line_is_left_out() {
+        for (words, expected) in [
+            (
+                "document_parsing_exception: [1:79] failed to parse field [fields.free] of type [long] in document with id \
+                 'x'. Preview of field's value: 'hunter2' (For input string: \"hunter2\")",
+                "document_parsing_exception: [1:79] failed to parse field [fields.free] of type [long] in document with id \
+                 'x'.…",
+            ),
+            (
+                "mapper_parsing_exception: failed to parse (For input string: \"hunter2\")",
+                "mapper_parsing_exception: failed to parse (…",
+            ),
+            ("status 429: slow down", "status 429: slow down"),
+        ] {
+            assert_eq!(without_lines(words), expected);
+        }
     }
 
     #[test]

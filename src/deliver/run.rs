@@ -24,7 +24,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 use super::dead_letter::{DeadLetterFile, Letter};
-use super::notices::Notices;
+use super::notices::{self, Notices};
 use super::progress::Progress;
 use super::{DeadLetter, Sent, Settings, Transport};
 use crate::flow::retry_gate::{Gate, Health, Pass};
@@ -174,7 +174,6 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
     }
 
     fn take(&mut self, batch: Batch) {
-        self.delivery.metrics.batches.inc();
         let list = Worklist::new(&batch.body);
         self.works.push(Work { key: self.next_key, batch, list, reported: false, retrying: Vec::new() });
         self.next_key += 1;
@@ -276,6 +275,7 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         let failed = matches!(sent, Sent::Nothing(_));
         let verdict = match sent {
             Sent::Nothing(words) => Verdict::Retry(words),
+            Sent::Untrusted(words) => Verdict::Hold(words),
             Sent::Answer { .. } if flight.pass.is_none() => Verdict::Delivered,
             Sent::Answer { status, body } => self.delivery.wire.verdict(&Answer { status, body: &body }, flight.items),
         };
@@ -285,6 +285,7 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         let told = work.list.answer(flight.part, verdict, &rules, now, self.chance.next());
         for notice in &told.notices {
             let words = self.delivery.transport.mask(&notice.words);
+            self.delivery.metrics.note_error(notices::without_lines(&words));
             match flight.pass {
                 Some(_) => self.notices.trouble(notice, &words, now),
                 None => self.notices.letters_failing(notice.items, &words, now),

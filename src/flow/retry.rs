@@ -17,7 +17,7 @@ pub const KEYS: &[Key] = &[
         kind: "duration or `never`",
         default: "never",
         help: "how long an entry may go on failing before it is dropped and counted as `gave_up`; refusals that a \
-               person can mend (credentials, a wrong URL) never run out",
+               person can mend (credentials, certificates, a wrong URL) never run out",
     },
 ];
 

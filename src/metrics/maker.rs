@@ -3,7 +3,7 @@
 //! **Invariant**: every series is registered where it is made, so none can be forgotten.
 
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 /// Upper bounds of the request duration's buckets, in seconds: from a store on the same host to a timeout.
@@ -51,6 +51,11 @@ impl Maker {
     /// As for [`Maker::float_gauge`].
     pub(super) fn float_counter(&self, name: &str, help: &str) -> prometheus::Counter {
         self.register(prometheus::Counter::new(name, help).expect(Self::WRONG))
+    }
+
+    /// One for each pipeline.
+    pub(super) fn float_gauges(&self, name: &str, help: &str) -> GaugeVec {
+        self.register(GaugeVec::new(Opts::new(format!("tailwater_{name}"), help), &["pipeline"]).expect(Self::WRONG))
     }
 
     pub(super) fn histograms(&self, name: &str, help: &str) -> HistogramVec {

@@ -1,28 +1,34 @@
 //! Every series the agent has, named once.
 //!
 //! - this file: the series of a pipeline, of files and of checkpoints
+//! - [`look`]: what a pipeline says of itself when it is asked
+//! - `workloads`: series per workload, for those who want them
 //! - `maker`: makes series and registers them
 //! - `process`: what the kernel knows of this process
 //!
-//! **Invariant**: counters only grow, and are added to once per turn, batch or request, never per line. What can be
-//! read where it lives (permits, the process) is read when the page is asked for, so nothing has to be kept in step.
+//! **Invariant**: counters only grow, and are added to once per batch or request, never per line. What can be read where
+//! it lives (a pipeline's account, permits, the process) is read when the page is asked for, so nothing has to be kept in
+//! step and the numbers of one page belong together.
 #![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
 
+pub mod look;
 mod maker;
 mod process;
+mod workloads;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use prometheus::core::{Atomic, GenericCounterVec};
 use prometheus::{
-    Encoder as _, Gauge, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
     TextEncoder,
 };
 
 use crate::model::batch::DropReason;
 use crate::model::budget::Budget;
 use crate::model::event::Flaw;
+use look::Look;
 use maker::Maker;
 
 /// The flaws that are counted.
@@ -85,20 +91,19 @@ pub struct Metrics {
 
 /// The series of one pipeline.
 pub struct PipelineMetrics {
-    /// Lines read from sources.
-    pub lines_read: IntCounter,
-    /// Bytes read from sources.
-    pub bytes_read: IntCounter,
-    /// Lines whose store has them.
-    pub lines_delivered: IntCounter,
-    /// Input bytes of the lines whose store has them.
-    pub bytes_delivered: IntCounter,
-    /// Lines in the dead-letter file or index.
-    pub lines_dead_lettered: IntCounter,
-    /// Bytes that were never read.
-    pub unreachable_bytes: IntCounter,
-    /// Lines read and not settled.
-    pub lines_in_flight: IntGauge,
+    lines_read: IntCounter,
+    bytes_read: IntCounter,
+    lines_delivered: IntCounter,
+    bytes_delivered: IntCounter,
+    lines_dead_lettered: IntCounter,
+    bytes_dead_lettered: IntCounter,
+    bytes_cut: IntCounter,
+    unreachable_bytes: IntCounter,
+    lines_in_flight: IntGauge,
+    bytes_in_flight: IntGauge,
+    lag_bytes: IntGauge,
+    lag_seconds: Gauge,
+    since_progress: Gauge,
     /// Batches handed to the delivery.
     pub batches: IntCounter,
     /// Requests that were sent again, whole or in part.
@@ -108,13 +113,25 @@ pub struct PipelineMetrics {
     /// From sending a request to its answer.
     pub request_duration: Histogram,
     dropped: IntCounterVec,
+    bytes_dropped: IntCounterVec,
     filtered: IntCounterVec,
     malformed: IntCounterVec,
     requests: IntCounterVec,
     permit_held: IntGauge,
     permit_size: IntGauge,
     budget: OnceLock<Budget>,
+    last_error: Mutex<Option<LastError>>,
+    published: Mutex<Look>,
     name: String,
+}
+
+/// What a store, or the way to it, said last when it did not take entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastError {
+    /// Its words, without credentials and without parts of lines.
+    pub words: String,
+    /// When it was said.
+    pub at: Instant,
 }
 
 /// The families with a label `pipeline`, and those with one more.
@@ -123,6 +140,13 @@ struct Families {
     bytes_read: IntCounterVec,
     lines_delivered: IntCounterVec,
     bytes_delivered: IntCounterVec,
+    bytes_dropped: IntCounterVec,
+    bytes_dead_lettered: IntCounterVec,
+    bytes_cut: IntCounterVec,
+    bytes_in_flight: IntGaugeVec,
+    lag_bytes: IntGaugeVec,
+    lag_seconds: GaugeVec,
+    since_progress: GaugeVec,
     lines_filtered: IntCounterVec,
     lines_dropped: IntCounterVec,
     lines_dead_lettered: IntCounterVec,
@@ -150,9 +174,27 @@ impl Metrics {
         let new = Maker::new(Registry::new());
         let families = Families {
             lines_read: new.counters("lines_read_total", "Lines read from the sources.", &[]),
-            bytes_read: new.counters("bytes_read_total", "Bytes read from the sources.", &[]),
+            bytes_read: new.counters("bytes_read_total", "Bytes of the lines read.", &[]),
             lines_delivered: new.counters("lines_delivered_total", "Lines that the store has.", &[]),
             bytes_delivered: new.counters("bytes_delivered_total", "Bytes of input whose lines the store has.", &[]),
+            bytes_dropped: new.counters("bytes_dropped_total", "Bytes of dropped lines, by reason.", &["reason"]),
+            bytes_dead_lettered: new.counters("bytes_dead_lettered_total", "Bytes of dead-lettered lines.", &[]),
+            bytes_cut: new.counters(
+                "bytes_cut_total",
+                "Bytes behind the beginning of lines that were too long to be held; the beginning is delivered.",
+                &[],
+            ),
+            bytes_in_flight: new.gauges("bytes_in_flight", "Bytes of lines read and not yet settled.", &["pipeline"]),
+            lag_bytes: new.gauges(
+                "lag_bytes",
+                "Bytes that are there and not settled, read or not, over all known files.",
+                &["pipeline"],
+            ),
+            lag_seconds: new.float_gauges("lag_seconds", "Age of the oldest line that is not settled."),
+            since_progress: new.float_gauges(
+                "seconds_since_progress",
+                "Time since lines were last settled; 0 where there is nothing to settle.",
+            ),
             lines_filtered: new.counters(
                 "lines_filtered_total",
                 "Lines left out by a rule of the settings.",
@@ -222,8 +264,8 @@ impl Metrics {
         *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// All series in Prometheus' text format.
-    pub fn render(&self) -> String {
+    /// All series in Prometheus' text format; with `workloads` those of each workload too.
+    pub fn render(&self, workloads: bool) -> String {
         self.process.refresh();
         // Without a checkpoint there is no age: a gauge that is missing cannot raise a false alarm.
         if let Some(written) = *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -233,7 +275,8 @@ impl Metrics {
             });
             age.set(written.elapsed().as_secs_f64());
         }
-        for (_, pipeline) in self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        let pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (_, pipeline) in &pipelines {
             pipeline.refresh();
         }
         let mut out = Vec::new();
@@ -241,7 +284,13 @@ impl Metrics {
             // Writing into memory cannot fail; if it ever did, a scraper should see it rather than half a page.
             return format!("# {error}\n");
         }
-        String::from_utf8_lossy(&out).into_owned()
+        let mut page = String::from_utf8_lossy(&out).into_owned();
+        if workloads {
+            let looks: Vec<_> =
+                pipelines.iter().map(|(name, pipeline)| (name.as_str(), pipeline.published())).collect();
+            workloads::render(&looks, &mut page);
+        }
+        page
     }
 }
 
@@ -271,6 +320,54 @@ impl PipelineMetrics {
         self.budget.get_or_init(|| budget.clone());
     }
 
+    /// Brings the series up to what the pipeline says of itself. A look that is older than the last one changes no
+    /// counter.
+    pub fn publish(&self, look: &Look) {
+        let up_to = |counter: &IntCounter, value: u64| counter.inc_by(value.saturating_sub(counter.get()));
+        let account = &look.account;
+        up_to(&self.lines_read, account.read.entries);
+        up_to(&self.bytes_read, account.read.bytes);
+        up_to(&self.lines_delivered, account.delivered.entries);
+        up_to(&self.bytes_delivered, account.delivered.bytes);
+        up_to(&self.lines_dead_lettered, account.dead_lettered.entries);
+        up_to(&self.bytes_dead_lettered, account.dead_lettered.bytes);
+        up_to(&self.bytes_cut, account.cut);
+        up_to(&self.unreachable_bytes, look.unreachable);
+        for reason in DropReason::ALL {
+            let dropped = account.dropped(reason);
+            up_to(&self.dropped(reason), dropped.entries);
+            up_to(&self.bytes_dropped.with_label_values(&[self.name.as_str(), reason.name()]), dropped.bytes);
+        }
+        self.lines_in_flight.set(account.in_flight.entries as i64);
+        self.bytes_in_flight.set(account.in_flight.bytes as i64);
+        self.lag_bytes.set(look.lag.bytes as i64);
+        self.lag_seconds.set(look.lag.age.as_secs_f64());
+        self.since_progress.set(look.since_progress.as_secs_f64());
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Look { origins: Vec::new(), ..look.clone() };
+    }
+
+    /// The last look that was published.
+    pub fn published(&self) -> Look {
+        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The bytes that permits hold and that they may hold.
+    pub fn memory(&self) -> (usize, usize) {
+        self.budget.get().map_or((0, 0), |budget| (budget.held(), budget.size()))
+    }
+
+    /// Notes what a store said. `words` are masked, and hold nothing of a line.
+    pub fn note_error(&self, words: String) {
+        let error = LastError { words, at: Instant::now() };
+        *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    /// What the store said last, and how long ago.
+    pub fn last_error(&self) -> Option<(String, Duration)> {
+        let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().map(|error| (error.words.clone(), error.at.elapsed()))
+    }
+
     fn refresh(&self) {
         if let Some(budget) = self.budget.get() {
             self.permit_held.set(budget.held() as i64);
@@ -289,6 +386,15 @@ impl Families {
             lines_dead_lettered: of(&self.lines_dead_lettered, name),
             unreachable_bytes: of(&self.unreachable_bytes, name),
             lines_in_flight: self.lines_in_flight.with_label_values(&[name]),
+            bytes_in_flight: self.bytes_in_flight.with_label_values(&[name]),
+            bytes_dead_lettered: of(&self.bytes_dead_lettered, name),
+            bytes_cut: of(&self.bytes_cut, name),
+            bytes_dropped: self.bytes_dropped.clone(),
+            lag_bytes: self.lag_bytes.with_label_values(&[name]),
+            lag_seconds: self.lag_seconds.with_label_values(&[name]),
+            since_progress: self.since_progress.with_label_values(&[name]),
+            last_error: Mutex::default(),
+            published: Mutex::default(),
             batches: of(&self.batches, name),
             retries: of(&self.retries, name),
             request_bytes: of(&self.request_bytes, name),
@@ -303,7 +409,7 @@ impl Families {
             name: name.to_owned(),
         };
         // Asking for a series makes it.
-        DropReason::ALL.iter().for_each(|&reason| drop(pipeline.dropped(reason)));
+        pipeline.publish(&Look::default());
         Outcome::ALL.iter().for_each(|&outcome| drop(pipeline.requests(outcome)));
         FLAWS.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
         pipeline
@@ -317,6 +423,7 @@ fn of<P: Atomic>(family: &GenericCounterVec<P>, pipeline: &str) -> prometheus::c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::account::Tally;
 
     /// A page with every series on it.
     fn page() -> String {
@@ -327,8 +434,10 @@ mod tests {
         pipeline.filtered("health").inc_by(3);
         pipeline.show_budget(&Budget::new(100));
         pipeline.request_duration.observe(0.02);
-        metrics.pipeline("loki").lines_read.inc_by(7);
-        metrics.render()
+        let mut look = Look::default();
+        look.account.hand_on(Tally { entries: 7, bytes: 70 }, 0);
+        metrics.pipeline("loki").publish(&look);
+        metrics.render(false)
     }
 
     #[test]
@@ -336,6 +445,9 @@ mod tests {
         let page = page();
         for line in [
             "tailwater_lines_read_total{pipeline=\"loki\"} 7",
+            "tailwater_bytes_read_total{pipeline=\"loki\"} 70",
+            "tailwater_lines_in_flight{pipeline=\"loki\"} 7",
+            "tailwater_lag_seconds{pipeline=\"loki\"} 0",
             "tailwater_lines_filtered_total{pipeline=\"loki\",rule=\"health\"} 3",
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"refused\"} 0",
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"gave_up\"} 0",
@@ -371,9 +483,9 @@ mod tests {
     #[test]
     fn without_a_checkpoint_there_is_no_age() {
         let metrics = Metrics::new();
-        assert!(!metrics.render().contains("checkpoint_age"));
+        assert!(!metrics.render(false).contains("checkpoint_age"));
         metrics.checkpoint_written();
-        assert!(metrics.render().contains("tailwater_checkpoint_age_seconds 0"));
-        assert!(metrics.render().contains("tailwater_checkpoint_age_seconds 0"), "asked for twice");
+        assert!(metrics.render(false).contains("tailwater_checkpoint_age_seconds 0"));
+        assert!(metrics.render(false).contains("tailwater_checkpoint_age_seconds 0"), "asked for twice");
     }
 }

@@ -16,10 +16,21 @@ pub trait Content: Send + Sync {
     /// Reads up to `into.len()` bytes from `offset` on; 0 where nothing is there (yet).
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 
+    /// How many bytes there are now; `None` where that cannot be told without reading.
+    fn size(&self) -> Option<u64> {
+        None
+    }
+
     /// The reader `pipeline` will never again read what lies before `offset`: content that is held in memory may
     /// let go of it.
     fn release(&self, pipeline: usize, offset: u64) {
         let _files_hold_nothing = (pipeline, offset);
+    }
+
+    /// Whether reading at `offset` costs no more than a read: a mere look is not worth more.
+    fn is_near(&self, offset: u64) -> bool {
+        let _any_byte_is_as_near = offset;
+        true
     }
 
     /// Gets ready to be read from `offset` on, one bounded piece of work at a time.
@@ -191,6 +202,8 @@ pub enum Signal {
     Abandoned(OriginId, u64),
     /// Bytes of a file that was rotated away before it could be read.
     Unreachable(u64),
+    /// Every file that was there at the start was handed over.
+    Walked,
     /// No more feeds will come from any source.
     NoMoreFeeds,
 }

@@ -4,11 +4,13 @@
 //! verdict, on the delivery's thread). Neither touches the network, the clock or a metric.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::body::Body;
 use super::event::Event;
+use super::origin::Origin;
 
 /// The half that writes events straight into the next request's body.
 pub trait Encoder: Send {
@@ -16,6 +18,13 @@ pub trait Encoder: Send {
     ///
     /// What an item becomes depends on the event and the settings alone.
     fn push(&mut self, event: &Event<'_>, body: &mut Body);
+
+    /// Which stream of the store the origin's lines go to, where the store minds how their times follow each other;
+    /// origins whose lines may meet in one stream have the same.
+    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+        let _does_not_mind = origin;
+        None
+    }
 
     /// The most bytes that one event with a body of `line` bytes can add to a [`Body::bytes`].
     fn bound(&self, line: usize) -> usize;

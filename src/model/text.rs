@@ -45,27 +45,13 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Which bytes must be escaped inside a JSON string: the quote, the backslash and what is below a space.
-const MUST_ESCAPE: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        table[byte] = true;
-        byte += 1;
-    }
-    table[b'"' as usize] = true;
-    table[b'\\' as usize] = true;
-    table
-};
-
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Appends `text` with JSON's escapes (RFC 8259, section 7), without quotes.
 pub fn escape(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut from = 0;
-    while let Some(found) = bytes[from..].iter().position(|&byte| MUST_ESCAPE[byte as usize]) {
-        let at = from + found;
+    while let Some(at) = special(bytes, from) {
         out.extend_from_slice(&bytes[from..at]);
         let byte = bytes[at];
         match byte {
@@ -83,6 +69,39 @@ pub fn escape(text: &str, out: &mut Vec<u8>) {
         from = at + 1;
     }
     out.extend_from_slice(&bytes[from..]);
+}
+
+/// The first place at or behind `at` of a quote, a backslash or a control character: what cannot stand as it is inside
+/// a JSON string (RFC 8259, section 7).
+#[inline(always)]
+pub fn special(bytes: &[u8], at: usize) -> Option<usize> {
+    // Eight bytes at a time: log strings are short, and finding the right routine for long ones costs more than
+    // reading the short ones does.
+    let rest = bytes.get(at..)?;
+    let mut at = at;
+    let mut words = rest.chunks_exact(8);
+    for word in words.by_ref() {
+        let found = special_bits(u64::from_le_bytes(word.try_into().unwrap_or_default()));
+        if found != 0 {
+            return Some(at + (found.trailing_zeros() / 8) as usize);
+        }
+        at += 8;
+    }
+    let last = words.remainder();
+    last.iter().position(|&byte| byte < b' ' || byte == b'"' || byte == b'\\').map(|found| at + found)
+}
+
+/// The high bit of each byte of `word` that is a quote, a backslash or a control character. The lowest bit set is
+/// always right; those above it may not be (a borrow runs upwards).
+#[inline(always)]
+fn special_bits(word: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH_BITS: u64 = ONES << 7;
+    let quote = word ^ (ONES * b'"' as u64);
+    let backslash = word ^ (ONES * b'\\' as u64);
+    let zero_in = |word: u64| word.wrapping_sub(ONES) & !word;
+    let control = word.wrapping_sub(ONES * b' ' as u64) & !word;
+    (zero_in(quote) | zero_in(backslash) | control) & HIGH_BITS
 }
 
 /// Appends the plain form of the inside of a JSON string. Unpaired surrogates and broken escapes become U+FFFD;
@@ -149,6 +168,8 @@ fn push_char(c: char, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(escaped: &str, plain: &str) {
@@ -175,6 +196,27 @@ mod tests {
             out.push(b'"');
             let back: String = serde_json::from_slice(&out).expect("valid JSON");
             assert_eq!(back, text);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn special_places_as_a_plain_loop_finds_them(
+            bytes in proptest::collection::vec(prop_oneof![4 => Just(b'a'), 1 => any::<u8>(), 1 => Just(b' '), 1 => Just(0xa2)], 0..60),
+            at in 0_usize..60,
+        ) {
+            let expected = (at..bytes.len()).find(|&at| bytes[at] < 0x20 || bytes[at] == b'"' || bytes[at] == b'\\');
+            prop_assert_eq!(special(&bytes, at), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn escaped_and_back(text in "[ab\"\\\\\u{0}-\u{20}é😀]{0,40}") {
+            let mut out = Vec::new();
+            escape(&text, &mut out);
+            prop_assert!(out.iter().all(|&byte| byte >= b' '));
+            prop_assert_eq!(Text::Escaped(std::str::from_utf8(&out).expect("text")).plain(), text);
         }
     }
 }

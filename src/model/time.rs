@@ -4,6 +4,8 @@
 //! `^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d([.,]\d{1,9}\d*)?(Z|z|[+-]\d\d:?\d\d)$` (RFC 3339, section 5.6; digits past
 //! nanoseconds are cut off).
 
+use std::time::{Duration, SystemTime};
+
 /// A point in time: seconds since 1970-01-01T00:00:00Z and nanoseconds within the second.
 ///
 /// Wider than nanoseconds in 64 bits, since logs hold years such as 1600 and 2500 too.
@@ -29,6 +31,18 @@ impl Time {
             secs: secs.clamp(i128::from(FIRST_SECOND), i128::from(LAST_SECOND)) as i64,
             nanos: nanos.rem_euclid(1_000_000_000) as u32,
         }
+    }
+
+    /// As the system's clock tells it; `None` before 1970.
+    pub fn to_system(self) -> Option<SystemTime> {
+        let secs = u64::try_from(self.secs).ok()?;
+        SystemTime::UNIX_EPOCH.checked_add(Duration::new(secs, self.nanos))
+    }
+
+    /// What the system's clock says.
+    pub fn of_system(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { secs: i64::try_from(since.as_secs()).unwrap_or(i64::MAX), nanos: since.subsec_nanos() }
     }
 
     /// Nanoseconds since the epoch.

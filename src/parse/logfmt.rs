@@ -12,12 +12,12 @@
 //! escapes (Go's `\x00`) is given as it stands, backslashes and all.
 
 use crate::model::event::{Fields, Level};
-use crate::model::text::Text;
+use crate::model::text::{Text, special};
 
 use super::level;
 use super::pairs::{Pair, Pairs};
 use super::parsed::Parsed;
-use super::quoted::{escape, special};
+use super::quoted::escape;
 
 /// The pairs of a line that is nothing but pairs, at least two; else `None`.
 #[inline]

@@ -7,7 +7,9 @@
 
 use std::ops::Range;
 
-use super::quoted::{escape, special};
+use crate::model::text::special;
+
+use super::quoted::escape;
 
 /// How deep objects and arrays may be nested, the outermost object included.
 pub(super) const MAX_DEPTH: u32 = 64;

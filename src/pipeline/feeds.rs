@@ -2,16 +2,22 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::flow::account::{Account, Tally};
 use crate::flow::checkpoint::{Check, Cursor};
 use crate::flow::ledger::Ledger;
-use crate::frame::join;
+use crate::flow::pace::Stream;
+use crate::frame::{Framer, join};
+use crate::metrics::look::Lag;
+use crate::model::batch::Fate;
 use crate::model::event::Span;
 use crate::model::feed::{Content, Feed, Resume, Runs, read_full};
+use crate::model::origin::Format;
+use crate::model::time::Time;
 
 /// After this many looks without news a feed is looked at less often.
 const BUSY_LOOKS: u32 = 50;
@@ -21,6 +27,10 @@ const IDLE_FACTOR: u32 = 10;
 const WATCHED_FACTOR: u32 = 50;
 /// The bytes before the position that are compared when a feed is read on.
 pub const TAIL: usize = 64;
+/// More than a CRI line's time, stream and tag.
+const CRI_HEAD: usize = 256;
+/// As much of a Docker line as a runtime writes at once; its time stands at its end.
+const DOCKER_LINE: usize = 40 << 10;
 
 /// The content of a feed whose bytes are gone.
 struct Nothing;
@@ -67,8 +77,12 @@ pub struct FeedState {
     pub news: Instant,
     /// Batches that have entries of it under retry.
     pub retrying: u32,
-    /// Entries handed on and not settled.
-    pub in_flight: u64,
+    /// What became of what was handed on of it.
+    pub account: Account,
+    /// The stream of the store that its lines go to, where their order in time matters there.
+    pub stream: Option<Stream>,
+    /// The time of the line at `pos`, where it was looked at.
+    pub next: Option<Time>,
     /// Whether its bytes are gone: it is kept for its account only.
     pub is_abandoned: bool,
     /// Whether it was said that it cannot be read.
@@ -102,7 +116,9 @@ impl FeedState {
             due: now,
             news: now,
             retrying: 0,
-            in_flight: 0,
+            account: Account::default(),
+            stream: None,
+            next: None,
             is_abandoned: false,
             is_failing: false,
             is_placed: false,
@@ -169,10 +185,58 @@ impl FeedState {
     }
 
     /// Settles entries; their number is the number of spans.
-    pub fn settle(&mut self, spans: &[Span]) {
+    pub fn settle(&mut self, spans: &[Span], tally: Tally, fate: &Fate) {
         self.ledger.settle(spans);
-        debug_assert!(self.in_flight >= spans.len() as u64, "an entry is settled once");
-        self.in_flight = self.in_flight.saturating_sub(spans.len() as u64);
+        self.account.settle(fate, tally);
+    }
+
+    /// Entries handed on and not settled.
+    pub fn in_flight(&self) -> u64 {
+        self.account.in_flight.entries
+    }
+
+    /// The time of what is read next: of the line at `pos` if it was looked at, else of the last one handed on, which
+    /// mostly is not later. `None` where neither has a time of its own.
+    pub fn place(&self) -> Option<Time> {
+        let last = self.runs.iter().map(|run| run.first).max();
+        self.next.or(last.filter(|time| *time != Time::default()))
+    }
+
+    /// The runtime's time of the line at `offset`; `None` where it has none or cannot be read.
+    pub fn time_at(&self, offset: u64) -> Option<Time> {
+        let size = match self.feed.origin.format {
+            Format::Cri => CRI_HEAD,
+            Format::Docker => DOCKER_LINE,
+            Format::Plain => return None,
+        };
+        if !self.content().is_near(offset) {
+            return None;
+        }
+        let mut line = vec![0; size];
+        let count = read_full(self.content(), offset, &mut line).ok()?;
+        line.truncate(memchr::memchr(b'\n', &line[..count]).unwrap_or(count));
+        Framer::new(self.feed.origin.format).entry(&line).time
+    }
+
+    /// How many bytes are there.
+    pub fn size(&self) -> u64 {
+        let size = if self.is_gone() { None } else { self.content().size() };
+        size.unwrap_or(0).max(self.seen)
+    }
+
+    /// How far it is behind at `now`.
+    pub fn lag(&self, now: SystemTime) -> Lag {
+        let offset = self.ledger.watermark();
+        let end = if self.is_gone() { self.pos } else { self.size() };
+        let bytes = end.saturating_sub(offset);
+        if bytes == 0 {
+            return Lag::default();
+        }
+        let read_at = || self.ledger.reading_at(offset).map(|reading| reading.time);
+        let time = self.time_at(offset).or_else(read_at).and_then(Time::to_system);
+        // A line without a time that was not read yet, or one from the future, has no age.
+        let age = time.and_then(|time| now.duration_since(time).ok()).unwrap_or_default();
+        Lag { bytes, age }
     }
 
     /// What the checkpoint is to say.
@@ -206,7 +270,7 @@ impl FeedState {
     /// Whether everything was read, handed on and settled, and nothing more will come.
     pub fn is_done(&self) -> bool {
         if self.is_abandoned {
-            return self.in_flight == 0;
+            return self.in_flight() == 0;
         }
         self.is_read() && self.ledger.is_settled_to(self.pos)
     }

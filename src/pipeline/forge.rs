@@ -6,6 +6,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::flow::account::Tally;
+use crate::flow::pace::Stream;
 use crate::flow::{batch, runs};
 use crate::frame::{cut, text};
 use crate::model::batch::Batch;
@@ -127,6 +129,16 @@ impl Forge {
         let open = self.open.take_if(|open| !open.body.is_empty())?;
         self.last_id += 1;
         Some(Batch { id: self.last_id, body: open.body, permit: open.permit })
+    }
+
+    /// What is in the open batch.
+    pub fn open_tally(&self) -> Tally {
+        self.open.as_ref().map_or_else(Tally::default, |open| Tally::of(&open.body.spans))
+    }
+
+    /// Which stream of the store an origin's lines go to, where the order of their times matters there.
+    pub fn stream(&mut self, origin: &Arc<Origin>) -> Option<Stream> {
+        self.tools.encoder.stream(origin)
     }
 
     /// Gives the memory of an open batch without events back.

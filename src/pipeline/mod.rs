@@ -14,29 +14,39 @@
 //! - It never waits for another pipeline.
 //!
 //! - [`feeds`]: one feed as the pipeline sees it
+//! - [`books`]: what is counted, and what is said of it
+//! - [`schedule`]: which feeds are looked at next
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
+pub mod books;
 pub mod feeds;
 pub mod forge;
+pub mod schedule;
 pub mod turn;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tracing::debug;
 
+use crate::flow::account::Tally;
 use crate::flow::checkpoint::{Book, Record};
+use crate::flow::pace::{Pace, Window};
 use crate::metrics::PipelineMetrics;
-use crate::model::batch::{Batch, DropReason, Fate, Report, Settled};
+use crate::metrics::look::{Doing, Look};
+use crate::model::batch::{Batch, Fate, Report, Settled};
 use crate::model::event::Flaw;
 use crate::model::feed::{Ready, Signal};
-use crate::model::origin::{Origin, OriginId};
+use crate::model::origin::{Format, Origin, OriginId};
+use crate::model::time::Time;
+use books::Books;
 use feeds::FeedState;
 use forge::{Forge, Tools};
+use schedule::Schedule;
 use turn::{End, Reader};
 
 /// A pipeline that had nothing to send for this long sends its next batch as soon as it has read what is there.
@@ -63,6 +73,13 @@ pub enum Inbox {
     Abort,
     /// The delivery has ended; no more reports will come.
     DeliveryEnded,
+    /// Somebody wants to know how things stand.
+    Look {
+        /// Of each origin too.
+        origins: bool,
+        /// Takes the answer.
+        answer: Box<dyn FnOnce(Look) + Send>,
+    },
 }
 
 /// What a pipeline is made of.
@@ -108,7 +125,13 @@ pub struct Pipeline {
     inbox: Receiver<Inbox>,
     outlet: Option<Box<dyn Fn(Batch) + Send>>,
     metrics: Arc<PipelineMetrics>,
+    books: Books,
+    /// Which feeds may go how far, where the store minds.
+    pace: Pace,
+    /// Whether all files that were there at the start are known.
+    is_walked: bool,
     feeds: BTreeMap<OriginId, FeedState>,
+    schedule: Schedule,
     /// Batch → origins that have entries of it under retry.
     retrying: HashMap<u64, Vec<OriginId>>,
     /// The feed that was denied room last: the next to have a turn.
@@ -144,7 +167,11 @@ impl Pipeline {
             inbox: parts.inbox,
             outlet: Some(parts.outlet),
             metrics: parts.metrics,
+            books: Books::default(),
+            pace: Pace::default(),
+            is_walked: false,
             feeds: BTreeMap::new(),
+            schedule: Schedule::default(),
             retrying: HashMap::new(),
             next_turn: None,
             is_starved: false,
@@ -163,6 +190,9 @@ impl Pipeline {
             self.take_messages(wait);
             has_more = self.pass();
             self.seal_if_due(has_more);
+            if !has_more {
+                self.forge.rest();
+            }
             self.count();
             if self.is_at_end() {
                 self.seal();
@@ -171,6 +201,7 @@ impl Pipeline {
             }
         }
         self.count();
+        self.metrics.publish(&self.look(false));
         let summary = self.summary();
         // Nobody waits for a pipeline that has ended.
         for state in self.feeds.values() {
@@ -203,19 +234,23 @@ impl Pipeline {
             Inbox::Source(Signal::Wake(id)) => {
                 if let Some(state) = self.feeds.get_mut(&id) {
                     state.wake();
+                    self.put_back(id);
                 }
             }
             Inbox::Source(Signal::Abandoned(id, size)) => self.abandon(id, size),
-            Inbox::Source(Signal::Unreachable(bytes)) => self.metrics.unreachable_bytes.inc_by(bytes),
-            Inbox::Source(Signal::NoMoreFeeds) => self.no_more_feeds = true,
+            Inbox::Source(Signal::Unreachable(bytes)) => self.books.unreachable += bytes,
+            Inbox::Source(Signal::Walked) => self.is_walked = true,
+            Inbox::Source(Signal::NoMoreFeeds) => {
+                self.no_more_feeds = true;
+                self.is_walked = true;
+            }
             Inbox::Report(report) => self.settle(report),
             Inbox::Stop { drain, await_pipe } => {
                 self.stop = Some(Stop { drain, await_pipe });
-                for state in self.feeds.values_mut() {
-                    state.wake();
-                }
+                self.wake_all();
             }
             Inbox::Abort | Inbox::DeliveryEnded => self.is_over = true,
+            Inbox::Look { origins, answer } => answer(self.look(origins)),
         }
     }
 
@@ -223,19 +258,39 @@ impl Pipeline {
         let id = feed.origin.id;
         if let Some(known) = self.feeds.get_mut(&id) {
             // A copy takes the place of a file that was truncated: the same bytes at the same offsets.
+            self.schedule.leave(known.feed.chain, known.feed.order, id);
+            self.schedule.join(feed.chain, feed.order, id);
             known.feed = feed;
             known.is_abandoned = false;
             known.wake();
+            if let Some(stream) = known.stream {
+                self.pace.place(stream, id, known.place());
+            }
+            self.put_back(id);
             return;
         }
-        self.feeds.insert(id, FeedState::new(feed, resume));
+        let mut state = FeedState::new(feed, resume);
+        if state.feed.replayable && state.feed.origin.format != Format::Plain {
+            state.stream = self.forge.stream(&state.feed.origin);
+        }
+        if let Some(stream) = state.stream {
+            state.next = state.time_at(state.pos);
+            self.pace.place(stream, id, state.place());
+        }
+        self.schedule.join(state.feed.chain, state.feed.order, id);
+        self.schedule.put(state.due, id);
+        self.feeds.insert(id, state);
+        self.books.sweep(self.feeds.values());
     }
 
     fn abandon(&mut self, id: OriginId, size: u64) {
         let Some(state) = self.feeds.get_mut(&id) else { return };
         state.abandon();
         // What was seen and is no whole line yet was not read either.
-        self.metrics.unreachable_bytes.inc_by(size.max(state.seen).saturating_sub(state.pos));
+        self.books.unreachable += size.max(state.seen).saturating_sub(state.pos);
+        if let Some(stream) = state.stream {
+            self.pace.place(stream, id, None);
+        }
         self.finish_if_done(id);
     }
 
@@ -247,14 +302,17 @@ impl Pipeline {
         let now = Instant::now();
         let due = self.due(now);
         let mut has_more = false;
-        for id in due {
-            match self.turns(id, now) {
-                End::AtEnd | End::Overtaken => {}
+        for (at, &id) in due.iter().enumerate() {
+            let end = self.turns(id, now);
+            self.put_back(id);
+            match end {
+                End::AtEnd | End::Ahead | End::Overtaken => {}
                 End::Share => has_more = true,
                 End::NoRoom => {
                     // A report will bring memory; then this feed is the first.
                     self.next_turn = Some(id);
                     self.is_starved = true;
+                    due[at..].iter().for_each(|id| self.put_back(*id));
                     return false;
                 }
             }
@@ -288,15 +346,27 @@ impl Pipeline {
                     return End::AtEnd;
                 }
             }
-            let end = self.reader.turn(state, &mut self.forge);
+            let (window, place) = match state.stream {
+                Some(stream) => (self.pace.window(stream, Time::of_system(SystemTime::now())), state.place()),
+                None => (Window::OPEN, None),
+            };
+            let end = self.reader.turn(state, &mut self.forge, window);
+            self.books.hand_on(state, self.reader.handed_on, self.reader.cut);
             match end {
                 End::AtEnd => state.rest(self.poll_interval, now),
-                End::Share | End::NoRoom => state.at_end = false,
-                End::Overtaken => {
-                    state.feed.marks.set_overtaken();
-                    debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
-                    return end;
+                End::Share | End::NoRoom | End::Ahead => state.at_end = false,
+                End::Overtaken => state.feed.marks.set_overtaken(),
+            }
+            if let Some(stream) = state.stream {
+                if let Some(first) = place.or(state.place()).filter(|_| self.reader.handed_on.entries > 0) {
+                    self.pace.handed_on(stream, first);
                 }
+                let has_more = matches!(end, End::Share | End::NoRoom | End::Ahead);
+                self.pace.place(stream, id, state.place().filter(|_| has_more));
+            }
+            if end == End::Overtaken {
+                debug!(path = %state.feed.origin.path.display(), "the content is not what it was");
+                return end;
             }
             self.after_turn(id);
             if end != End::NoRoom || !self.forge.is_full() {
@@ -313,8 +383,20 @@ impl Pipeline {
     }
 
     /// The feeds whose turn it is, beginning with the one that was denied room last.
-    fn due(&self, now: Instant) -> Vec<OriginId> {
-        let mut due: Vec<OriginId> = self.readable().filter(|(_, state)| state.due <= now).map(|(id, _)| *id).collect();
+    fn due(&mut self, now: Instant) -> Vec<OriginId> {
+        let mut due = Vec::new();
+        for id in self.schedule.take_due(now) {
+            let Some(state) = self.feeds.get(&id).filter(|state| !state.is_gone()) else { continue };
+            if state.due > now {
+                // It was looked at, or woken, since: it stands in the queue with its new time.
+                continue;
+            }
+            if self.is_readable(state) {
+                due.push(id);
+            } else {
+                self.schedule.wait(id);
+            }
+        }
         if let Some(first) = self.next_turn {
             let at = due.partition_point(|id| *id < first);
             due.rotate_left(at);
@@ -322,20 +404,42 @@ impl Pipeline {
         due
     }
 
-    /// The feeds that may be read, sooner or later: not those that wait for an answer, for an older file of their
-    /// chain, or for nothing any more.
-    fn readable(&self) -> impl Iterator<Item = (&OriginId, &FeedState)> {
-        let mut oldest: HashMap<u64, u64> = HashMap::new();
-        for state in self.feeds.values().filter(|state| !state.at_end && !state.is_gone()) {
-            let order = oldest.entry(state.feed.chain).or_insert(state.feed.order);
-            *order = (*order).min(state.feed.order);
+    /// Whether a feed may be read now: not one that waits for an answer, for an older file of its chain, or for others of
+    /// its stream.
+    fn is_readable(&self, state: &FeedState) -> bool {
+        state.retrying == 0
+            && !state.is_gone()
+            && self.may_read(state)
+            && !self.has_older(state)
+            && !self.is_ahead(state)
+    }
+
+    /// Whether an older file of its chain is to be read first.
+    fn has_older(&self, state: &FeedState) -> bool {
+        let older = self.schedule.before(state.feed.chain, state.feed.order);
+        older.filter_map(|id| self.feeds.get(&id)).any(|state| !state.at_end && !state.is_gone())
+    }
+
+    /// Puts a feed back into the queue.
+    fn put_back(&mut self, id: OriginId) {
+        if let Some(state) = self.feeds.get(&id) {
+            self.schedule.put(state.due, id);
         }
-        self.feeds.iter().filter(move |(_, state)| {
-            state.retrying == 0
-                && !state.is_gone()
-                && self.may_read(state)
-                && oldest.get(&state.feed.chain).is_none_or(|order| *order >= state.feed.order)
-        })
+    }
+
+    /// Has every feed looked at at once.
+    fn wake_all(&mut self) {
+        for (id, state) in &mut self.feeds {
+            state.wake();
+            self.schedule.put(state.due, *id);
+        }
+    }
+
+    /// Whether what a feed reads next is too far ahead of others of its stream; also while others may still be found.
+    fn is_ahead(&self, state: &FeedState) -> bool {
+        let Some(stream) = state.stream else { return false };
+        let now = || Time::of_system(SystemTime::now());
+        !self.is_walked || state.next.is_some_and(|next| self.pace.window(stream, now()).holds(next))
     }
 
     /// Whether a feed is still to be read, as far as stopping goes.
@@ -360,7 +464,13 @@ impl Pipeline {
     fn seal_if_due(&mut self, has_more: bool) {
         let Some(since) = self.forge.waiting_since() else { return };
         let is_eager = self.last_batch.is_none_or(|last| last.elapsed() >= EAGER_AFTER);
-        if self.forge.is_full() || since.elapsed() >= self.max_age || (is_eager && !has_more) {
+        // Where lines wait for the answer to what is in this batch, nothing is gained by waiting for more.
+        let is_awaited = || {
+            let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
+            waiting.any(|state| self.is_ahead(state))
+        };
+        let is_due = self.forge.is_full() || since.elapsed() >= self.max_age;
+        if is_due || (!has_more && (is_eager || is_awaited())) {
             self.seal();
         }
     }
@@ -379,6 +489,8 @@ impl Pipeline {
             self.book.append(records);
         }
         self.metrics.batches.inc();
+        self.books.send(&batch);
+        self.pace.sealed(batch.id);
         self.last_batch = Some(Instant::now());
         if let Some(outlet) = &self.outlet {
             outlet(batch);
@@ -387,7 +499,8 @@ impl Pipeline {
 
     fn wait(&self) -> Duration {
         let now = Instant::now();
-        let next_look = self.readable().map(|(_, state)| state.due).min();
+        let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
+        let next_look = if waiting.any(|state| self.is_readable(state)) { Some(now) } else { self.schedule.next() };
         // Where memory ran out, only a report helps; looking again at the files does not.
         let next_look = next_look.filter(|_| !self.is_starved && self.outlet.is_some());
         let seal = self.forge.waiting_since().map(|since| since + self.max_age);
@@ -411,13 +524,14 @@ impl Pipeline {
                     let to = item.spans_end as usize;
                     let spans = &body.spans[from..to];
                     from = to;
-                    self.settle_spans(&body.origins[item.origin as usize], spans, &Fate::Delivered);
+                    self.settle_spans(batch.id, &body.origins[item.origin as usize], spans, &Fate::Delivered);
                 }
                 touched.extend(body.origins.iter().map(|origin| origin.id));
+                self.end(batch.id);
             }
             Report::Part { batch, settled, retrying } => {
                 self.release_retrying(batch);
-                self.settle_parts(&settled, &mut touched);
+                self.settle_parts(batch, &settled, &mut touched);
                 let origins: Vec<_> = retrying.iter().map(|origin| origin.id).collect();
                 for id in &origins {
                     if let Some(state) = self.feeds.get_mut(id) {
@@ -428,7 +542,8 @@ impl Pipeline {
             }
             Report::End { batch, settled, permit } => {
                 self.release_retrying(batch);
-                self.settle_parts(&settled, &mut touched);
+                self.settle_parts(batch, &settled, &mut touched);
+                self.end(batch);
                 drop(permit);
             }
         }
@@ -449,30 +564,25 @@ impl Pipeline {
         self.is_starved = false;
     }
 
-    fn settle_parts(&mut self, settled: &[Settled], touched: &mut Vec<OriginId>) {
+    /// All of a batch is settled.
+    fn end(&mut self, batch: u64) {
+        self.pace.settled(batch);
+        self.books.end(batch, || self.forge.open_tally());
+    }
+
+    fn settle_parts(&mut self, batch: u64, settled: &[Settled], touched: &mut Vec<OriginId>) {
         for part in settled {
             touched.push(part.origin.id);
-            self.settle_spans(&part.origin, &part.spans, &part.fate);
+            self.settle_spans(batch, &part.origin, &part.spans, &part.fate);
         }
     }
 
-    fn settle_spans(&mut self, origin: &Arc<Origin>, spans: &[crate::model::event::Span], fate: &Fate) {
-        let entries = spans.len() as u64;
-        match fate {
-            Fate::Delivered => {
-                self.metrics.lines_delivered.inc_by(entries);
-                self.metrics.bytes_delivered.inc_by(spans.iter().map(|span| span.len()).sum());
-            }
-            Fate::DeadLettered => self.metrics.lines_dead_lettered.inc_by(entries),
-            Fate::Dropped(reason) => self.drop_counter(*reason).inc_by(entries),
-        }
+    fn settle_spans(&mut self, batch: u64, origin: &Arc<Origin>, spans: &[crate::model::event::Span], fate: &Fate) {
+        let tally = Tally::of(spans);
+        self.books.settle(batch, fate, tally);
         if let Some(state) = self.feeds.get_mut(&origin.id) {
-            state.settle(spans);
+            state.settle(spans, tally, fate);
         }
-    }
-
-    fn drop_counter(&self, reason: DropReason) -> prometheus::IntCounter {
-        self.metrics.dropped(reason)
     }
 
     fn release_retrying(&mut self, batch: u64) {
@@ -491,12 +601,16 @@ impl Pipeline {
         }
         state.feed.content.release(self.index, u64::MAX);
         state.feed.marks.set_done(self.index);
+        self.books.finish(state);
+        self.schedule.leave(state.feed.chain, state.feed.order, id);
+        if let Some(stream) = state.stream {
+            self.pace.place(stream, id, None);
+        }
         self.feeds.remove(&id);
     }
 
     fn count(&mut self) {
-        self.metrics.lines_read.inc_by(std::mem::take(&mut self.reader.entries));
-        self.metrics.bytes_read.inc_by(std::mem::take(&mut self.reader.bytes));
+        self.books.note_rest();
         let flaws = std::mem::take(&mut self.forge.flaws);
         for (flaw, count) in
             [(Flaw::Cut, flaws.cut), (Flaw::NotCri, flaws.not_cri), (Flaw::NotDocker, flaws.not_docker)]
@@ -505,20 +619,31 @@ impl Pipeline {
                 self.metrics.malformed(flaw).inc_by(count);
             }
         }
-        let in_flight: u64 = self.feeds.values().map(|state| state.in_flight).sum();
-        self.metrics.lines_in_flight.set(in_flight as i64);
+    }
+
+    fn look(&self, with_origins: bool) -> Look {
+        let doing = |state: &FeedState| match () {
+            () if state.is_gone() => Doing::Gone,
+            () if state.is_failing => Doing::Failing,
+            () if state.retrying > 0 => Doing::Retrying,
+            () if self.has_older(state) => Doing::Waiting,
+            () if self.is_ahead(state) => Doing::Held,
+            () if state.at_end => Doing::AtEnd,
+            () => Doing::Reading,
+        };
+        self.books.look(self.feeds.values().map(|state| (state, doing(state))), with_origins)
     }
 
     fn summary(&self) -> Summary {
         let mut summary = Summary::default();
         for state in self.feeds.values() {
             if state.feed.replayable {
-                summary.to_be_read_again += state.in_flight;
+                summary.to_be_read_again += state.in_flight();
                 if !state.is_read() && self.stop.is_none() {
                     summary.unread_bytes += unread(state);
                 }
             } else {
-                summary.lost += state.in_flight;
+                summary.lost += state.in_flight();
                 summary.unread_bytes += unread(state);
             }
         }

@@ -152,8 +152,9 @@ impl World {
     }
 
     fn pass(&mut self) {
-        for state in self.pipeline.feeds.values_mut() {
+        for (id, state) in &mut self.pipeline.feeds {
             state.due = Instant::now();
+            self.pipeline.schedule.put(state.due, *id);
         }
         self.pipeline.pass();
     }
@@ -232,7 +233,13 @@ impl World {
         if let Some(state) = self.pipeline.feeds.values().next() {
             panic!(
                 "the feed comes to its end: pos {} seen {} of {length}, at end {}, final {}, retrying {}, in flight {}, {:?}",
-                state.pos, state.seen, state.at_end, state.is_final, state.retrying, state.in_flight, state.ledger
+                state.pos,
+                state.seen,
+                state.at_end,
+                state.is_final,
+                state.retrying,
+                state.in_flight(),
+                state.ledger
             );
         }
         let watermark = self.book.0.lock().expect("not poisoned").cursors[&(self.origin.id, "p".into())].resume.offset;

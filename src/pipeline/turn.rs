@@ -15,6 +15,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::feeds::FeedState;
 use super::forge::{Context, Forge, UNCOUNTED, longest_line};
+use crate::flow::account::Tally;
+use crate::flow::pace::Window;
 use crate::frame::Framer;
 use crate::frame::join::{Joined, Joiner, Step};
 use crate::frame::lines::Lines;
@@ -39,6 +41,8 @@ pub enum End {
     Share,
     /// The batch is full, or no memory is free for one: to be sealed, or waited for.
     NoRoom,
+    /// The next line is too far ahead of others of its stream.
+    Ahead,
     /// The content is not what it was.
     Overtaken,
 }
@@ -49,10 +53,10 @@ pub struct Reader {
     framers: [Framer; 3],
     joiner: Joiner,
     longest: usize,
-    /// Bytes read for the first time since they were last taken.
-    pub bytes: u64,
-    /// Entries handed on since they were last taken.
-    pub entries: u64,
+    /// What the last turn handed on.
+    pub handed_on: Tally,
+    /// Bytes that the last turn passed over in lines that were cut.
+    pub cut: u64,
 }
 
 impl Reader {
@@ -64,13 +68,15 @@ impl Reader {
             framers: [Format::Cri, Format::Docker, Format::Plain].map(Framer::new),
             joiner: Joiner::new(max_line, max_open),
             longest,
-            bytes: 0,
-            entries: 0,
+            handed_on: Tally::default(),
+            cut: 0,
         }
     }
 
-    /// Gives `state` its turn.
-    pub fn turn(&mut self, state: &mut FeedState, forge: &mut Forge) -> End {
+    /// Gives `state` its turn; lines that `window` holds are left.
+    pub fn turn(&mut self, state: &mut FeedState, forge: &mut Forge, window: Window) -> End {
+        self.handed_on = Tally::default();
+        self.cut = 0;
         // Asked before reading: if nothing more will come, what is found then is all.
         let ended = state.feed.marks.ended();
         if !state.is_placed
@@ -89,7 +95,7 @@ impl Reader {
             Look::Overtaken => return End::Overtaken,
         }
         let buffer = std::mem::take(&mut self.buffer);
-        let mut turn = Turn { reader: self, state, forge, buffer, filled: 0, base: 0 };
+        let mut turn = Turn { reader: self, state, forge, window, held: None, buffer, filled: 0, base: 0 };
         let end = turn.run(ended);
         let buffer = std::mem::take(&mut turn.buffer);
         self.buffer = buffer;
@@ -127,6 +133,9 @@ struct Turn<'t> {
     reader: &'t mut Reader,
     state: &'t mut FeedState,
     forge: &'t mut Forge,
+    window: Window,
+    /// The time of the line that the window holds.
+    held: Option<Time>,
     buffer: Vec<u8>,
     /// Bytes in the buffer.
     filled: usize,
@@ -161,7 +170,8 @@ impl Turn<'_> {
             }
         };
         self.leave();
-        end
+        self.state.next = self.held;
+        if self.held.is_some() { End::Ahead } else { end }
     }
 
     /// Whether the bytes before the position are still the ones that were read.
@@ -187,7 +197,6 @@ impl Turn<'_> {
         self.filled += count;
         let seen = offset + count as u64;
         if seen > self.state.seen {
-            self.reader.bytes += seen - self.state.seen;
             self.state.seen = seen;
             self.state.news = Instant::now();
             self.state.idle = 0;
@@ -259,6 +268,9 @@ impl Turn<'_> {
         let skipped = end.map_or(self.filled, |at| at + 1);
         let span = Span { start: self.base, end: self.base + skipped as u64 };
         // It is no entry: nobody will answer for it, so it is settled here.
+        if !self.state.ledger.is_settled_at(span.start) {
+            self.reader.cut += span.len();
+        }
         self.state.ledger.settle(&[span]);
         self.advance(skipped);
         self.state.in_cut = end.is_none();
@@ -294,7 +306,7 @@ impl Turn<'_> {
                     return End::NoRoom;
                 }
                 let Some(joined) = self.reader.joiner.flush() else { break };
-                hand_on(self.state, self.forge, &mut self.reader.entries, &joined);
+                hand_on(self.state, self.forge, &mut self.reader.handed_on, &joined);
             }
         }
         End::AtEnd
@@ -318,7 +330,7 @@ impl Turn<'_> {
     }
 
     fn close_overdue(&mut self, end: u64) -> bool {
-        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.entries, end)
+        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.handed_on, end)
     }
 
     /// Handles one line; false where there was no room for what it makes, and then nothing was taken of it.
@@ -329,16 +341,20 @@ impl Turn<'_> {
             Format::Plain => 2,
         }];
         let entry = framer.entry(line);
+        if let Some(time) = entry.time.filter(|time| self.window.holds(*time)) {
+            self.held = Some(time);
+            return false;
+        }
         if entry.time.is_none() {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
         let joiner = &mut self.reader.joiner;
-        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.entries, span.end) {
+        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.handed_on, span.end) {
             return false;
         }
         match joiner.push(&entry, span, lost) {
-            Step::Whole => push(self.state, self.forge, &mut self.reader.entries, &entry, lost, &[span]),
-            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.entries, &joined),
+            Step::Whole => push(self.state, self.forge, &mut self.reader.handed_on, &entry, lost, &[span]),
+            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.handed_on, &joined),
             Step::Held | Step::Skipped => {}
         }
         true
@@ -359,28 +375,27 @@ fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
 
 /// Closes pieces that must not stay open when the file is read to `end`; false where there was no room for them, or
 /// is none for what follows.
-fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, entries: &mut u64, end: u64) -> bool {
+fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, end: u64) -> bool {
     loop {
         if !forge.is_ready() {
             return false;
         }
         let Some(joined) = joiner.overdue(end) else { return true };
-        hand_on(state, forge, entries, &joined);
+        hand_on(state, forge, tally, &joined);
     }
 }
 
-fn hand_on(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, joined: &Joined<'_>) {
-    push(state, forge, entries, &joined.entry, joined.lost, joined.spans);
+fn hand_on(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, joined: &Joined<'_>) {
+    push(state, forge, tally, &joined.entry, joined.lost, joined.spans);
 }
 
 #[inline]
-fn push(state: &mut FeedState, forge: &mut Forge, entries: &mut u64, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+fn push(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
     let start = spans.first().map_or(0, |span| span.start);
     let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
     let reading = if entry.time.is_none() { state.ledger.reading_at(start) } else { None };
     if !is_settled {
-        *entries += spans.len() as u64;
-        state.in_flight += spans.len() as u64;
+        tally.add(Tally::of(spans));
     }
     let context =
         Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };

@@ -60,9 +60,6 @@ impl Given {
     }
 }
 
-/// Makes an item for the dead-letter index `index` out of a refused item and the server's words.
-pub type DeadLetter = fn(item: &[u8], index: &str, words: &str) -> Vec<u8>;
-
 /// A sink, ready to be used.
 #[derive(Clone)]
 pub struct Sink {
@@ -71,8 +68,6 @@ pub struct Sink {
     pub wire: Arc<dyn Wire>,
     /// How its requests are moved.
     pub transport: Transport,
-    /// The form of refused items for a dead-letter index, where the store has indices.
-    pub dead_letter: Option<DeadLetter>,
 }
 
 impl Sink {
@@ -82,12 +77,7 @@ impl Sink {
         wire: impl Wire + 'static,
         transport: Transport,
     ) -> Self {
-        Self {
-            encoder: Arc::new(move || Box::new(encoder()) as Box<dyn Encoder>),
-            wire: Arc::new(wire),
-            transport,
-            dead_letter: None,
-        }
+        Self { encoder: Arc::new(move || Box::new(encoder()) as Box<dyn Encoder>), wire: Arc::new(wire), transport }
     }
 
     /// A new encoder, one for each worker.

@@ -25,7 +25,7 @@ mod pack;
 mod samples;
 mod walk;
 
-pub use self::kind::{DeadLetter, Given, Kind, Sink, Transport};
+pub use self::kind::{Given, Kind, Sink, Transport};
 pub use self::target::Target;
 
 /// All kinds of sinks.

@@ -3,6 +3,7 @@
 //! **Invariant**: the memory used beside the items is within the bound that stands beside each function. Compressing
 //! the same items gives the same bytes.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use flate2::Compression;
@@ -53,12 +54,30 @@ pub(crate) const fn gzip_bound(len: usize) -> usize {
     gzip_len(len) + GZIP_STATE
 }
 
+thread_local! {
+    /// The compressor's table and the room for its worst case, used again: to clear and to touch anew a megabyte for each
+    /// request costs a tenth of compressing it.
+    static SNAPPY: RefCell<(snap::raw::Encoder, Vec<u8>)> = RefCell::new((snap::raw::Encoder::new(), Vec::new()));
+}
+
+/// More room than this is given back; what is kept is once for the thread that delivers, beside the permits.
+const SNAPPY_KEPT: usize = 2 << 20;
+
 /// A raw block of snappy.
 pub(crate) fn snappy(plain: &[u8]) -> Vec<u8> {
-    // Fails only beyond 4 GiB, which no body reaches; an empty body is refused by the store and nothing is settled.
-    let mut out = snap::raw::Encoder::new().compress_vec(plain).unwrap_or_default();
-    out.shrink_to_fit();
-    out
+    SNAPPY.with_borrow_mut(|(encoder, room)| {
+        let most = snap::raw::max_compress_len(plain.len());
+        if room.len() < most {
+            room.resize(most, 0);
+        }
+        // Fails only beyond 4 GiB, which no body reaches; an empty body is refused by the store and nothing is settled.
+        let len = encoder.compress(plain, room).unwrap_or(0);
+        let out = room[..len].to_vec();
+        if room.len() > SNAPPY_KEPT {
+            *room = Vec::new();
+        }
+        out
+    })
 }
 
 /// The most memory that [`snappy`] needs for `len` bytes.

@@ -10,7 +10,7 @@ use crate::world::World;
 fn with_much_unread() -> (World, u64) {
     let mut world = World::files("app.log");
     world.top = "max_line: 4KiB\nmemory_limit: 2MiB\nhold_deleted_bytes: 1MiB\n".to_owned();
-    let text = world.plain(200_000);
+    let text = world.plain(50_000);
     world.place.append("app.log", &text);
     world.refuse();
     world.start();
@@ -64,7 +64,7 @@ fn a_deleted_file_that_holds_too_much_is_let_go_of_and_counted() {
 fn a_deleted_file_is_not_held_for_longer_than_told() {
     let mut world = World::files("app.log");
     world.top = "max_line: 4KiB\nmemory_limit: 2MiB\nhold_deleted: 1s\n".to_owned();
-    let text = world.plain(200_000);
+    let text = world.plain(50_000);
     world.place.append("app.log", &text);
     world.refuse();
     world.start();

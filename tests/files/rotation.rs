@@ -65,7 +65,7 @@ fn renamed_while_it_is_read() {
     let mut world = World::files("*.log");
     world.start();
     for rotation in 1..=5 {
-        let text = world.plain(20_000);
+        let text = world.plain(10_000);
         world.place.append("app.log", text);
         world.wait_until_open("app.log");
         world.place.rename("app.log", &format!("app.log.2026-11-{:02}", rotation + 10));
@@ -196,7 +196,7 @@ fn many_compressed_files_and_long_ones() {
     let mut world = World::kubernetes();
     for pod in 0..12 {
         for rotation in 1..=3 {
-            let text = world.cri(3000);
+            let text = world.cri(1000);
             let name = format!("pods/shop_cart-{pod}_u{pod}/app/0.log.20261123-00000{rotation}.gz");
             world.place.write(&name, gzip(text.as_bytes()));
         }
@@ -212,7 +212,7 @@ fn many_compressed_files_and_long_ones() {
 fn reading_moves_from_a_deleted_file_to_the_compressed_one() {
     let mut world = World::files("app.log");
     world.top = "max_line: 4KiB\nmemory_limit: 2MiB\n".to_owned();
-    let text = world.plain(100_000);
+    let text = world.plain(30_000);
     world.place.append("app.log", text);
     world.refuse();
     world.start();
@@ -419,7 +419,7 @@ fn copy_and_truncate(path: &std::path::Path) {
 fn a_copy_takes_the_cursor_along() {
     let mut world = World::files("app.log");
     world.top = "max_line: 4KiB\nmemory_limit: 2MiB\n".to_owned();
-    let text = world.plain(100_000);
+    let text = world.plain(30_000);
     world.place.append("app.log", text);
     world.refuse();
     world.start();

@@ -19,6 +19,8 @@ pub struct Tailwater {
     child: Child,
     /// Where its stderr goes.
     log: PathBuf,
+    /// Where its own words begin there: behind those of earlier processes of the place.
+    began: usize,
     status: Option<ExitStatus>,
 }
 
@@ -64,6 +66,11 @@ impl Tailwater {
     /// What all processes of this place said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// What this process said so far.
+    pub fn said(&self) -> String {
+        said(&self.log, self.began)
     }
 
     /// Sends SIGTERM, and waits for the end: its exit code.
@@ -118,12 +125,10 @@ impl Tailwater {
         });
     }
 
-    /// Waits until it has said `text`.
+    /// Waits until it has said `text`; what an earlier process of the place said does not count.
     pub fn wait_for_log(&mut self, text: &str) {
-        let log = self.log.clone();
-        self.wait_until(&format!("`{text}` in the log"), PATIENCE, || {
-            fs::read_to_string(&log).is_ok_and(|log| log.contains(text))
-        });
+        let (log, began) = (self.log.clone(), self.began);
+        self.wait_until(&format!("`{text}` in the log"), PATIENCE, || said(&log, began).contains(text));
     }
 
     /// The most memory it ever used, in bytes, as the kernel counts it (VmHWM).
@@ -136,7 +141,7 @@ impl Tailwater {
     /// Where the admin port answers: `http://…`.
     pub fn admin(&mut self) -> String {
         self.wait_for_log("the admin port answers");
-        let log = self.log();
+        let log = self.said();
         let line = log.lines().rfind(|line| line.contains("the admin port answers")).expect("it said so");
         let said: serde_json::Value = serde_json::from_str(line).expect("the log is JSON");
         format!("http://{}", said["address"].as_str().expect("an address"))
@@ -182,14 +187,23 @@ impl Start {
 
     /// Starts it.
     pub fn start(mut self) -> Tailwater {
+        let began = fs::read(&self.log).map_or(0, |log| log.len());
         let child = self.command.stdin(self.stdin).stderr(appended(&self.log)).spawn().expect("the binary starts");
-        Tailwater { child, log: self.log, status: None }
+        Tailwater { child, log: self.log, began, status: None }
     }
 
     /// Starts it and waits for its end.
     pub fn run(self) -> i32 {
         self.start().wait(PATIENCE)
     }
+}
+
+/// What stands in a log behind `began`, up to its last whole line.
+fn said(log: &Path, began: usize) -> String {
+    let log = fs::read(log).unwrap_or_default();
+    let own = log.get(began..).unwrap_or_default();
+    let whole = own.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    String::from_utf8_lossy(&own[..whole]).into_owned()
 }
 
 fn appended(path: &Path) -> Stdio {
@@ -235,17 +249,20 @@ impl Metrics {
         (first + found.map(|(_, value)| value).sum::<f64>()) as u64
     }
 
-    /// Panics unless every line that was read is delivered, dropped, dead-lettered, filtered or in flight.
+    /// Panics unless every line that was read, and every byte of it, is delivered, dropped, dead-lettered or in flight.
     pub fn assert_accounted(&self, pipeline: &str) {
         let of = |name: &str| self.of_pipeline(name, pipeline);
-        let left = of("lines_delivered_total")
-            + of("lines_dropped_total")
-            + of("lines_dead_lettered_total")
-            + of("lines_in_flight");
-        assert_eq!(
-            of("lines_read_total"),
-            left,
-            "read = delivered + dropped + dead-lettered + in flight, of {pipeline}"
-        );
+        for what in ["lines", "bytes"] {
+            let left = of(&format!("{what}_delivered_total"))
+                + of(&format!("{what}_dropped_total"))
+                + of(&format!("{what}_dead_lettered_total"))
+                + of(&format!("{what}_in_flight"))
+                + if what == "bytes" { of("bytes_cut_total") } else { 0 };
+            assert_eq!(
+                of(&format!("{what}_read_total")),
+                left,
+                "{what} read = delivered + dropped + dead-lettered + in flight, of {pipeline}"
+            );
+        }
     }
 }

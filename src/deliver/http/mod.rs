@@ -16,10 +16,11 @@ pub mod settings;
 use std::error::Error;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use std::{fmt, fs};
+use std::{fmt, fs, io};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Certificate, Identity, NoProxy, Proxy, Url, redirect};
+use rustls::AlertDescription;
 use tokio::time::Instant;
 
 use super::secret::mask;
@@ -64,6 +65,8 @@ struct Attempt {
 struct Failure {
     /// There was no connection, so the store saw nothing of the request.
     unconnected: bool,
+    /// One side does not trust the other's certificate.
+    untrusted: bool,
     words: String,
 }
 
@@ -127,8 +130,10 @@ impl Shared {
                 }
                 Err(failure) => {
                     self.state().endpoints.rest(index, Instant::now());
-                    if !failure.unconnected || nodes_left == 0 {
-                        return Sent::Nothing(failure.words);
+                    match (failure.untrusted, failure.unconnected && nodes_left > 0) {
+                        (_, true) => {}
+                        (true, false) => return Sent::Untrusted(failure.words),
+                        (false, false) => return Sent::Nothing(failure.words),
                     }
                 }
             }
@@ -194,7 +199,7 @@ impl Shared {
             (false, false) => format!("the connection to `{endpoint}` broke: {deepest}"),
         };
         let words = mask(&words, self.state().credentials.secrets());
-        Failure { unconnected: error.is_connect(), words }
+        Failure { unconnected: error.is_connect(), untrusted: is_untrusted(error), words }
     }
 
     /// Reads the secrets' files; says whether something else would be sent now.
@@ -218,6 +223,36 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Whether the connection failed for a certificate: the store's, which we do not trust, or ours, which it misses or
+/// does not trust.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(error) = next {
+        match error.downcast_ref() {
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented) => return true,
+            Some(rustls::Error::AlertReceived(alert)) => return REFUSALS.contains(alert),
+            _ => {}
+        }
+        // An `io::Error` does not name what it wraps as its source, but that one's source.
+        let wrapped = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        next = wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source());
+    }
+    false
+}
+
+/// How a server says that it does not take our certificate, or that it misses one.
+const REFUSALS: [AlertDescription; 9] = [
+    AlertDescription::HandshakeFailure,
+    AlertDescription::NoCertificate,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnsupportedCertificate,
+    AlertDescription::CertificateRevoked,
+    AlertDescription::CertificateExpired,
+    AlertDescription::UnknownCA,
+    AlertDescription::AccessDenied,
+    AlertDescription::CertificateRequired,
+];
 
 /// `path` behind the endpoint's prefix; not twice where somebody typed the whole address.
 fn join(endpoint: &Endpoint, path: &str) -> Result<Url, String> {

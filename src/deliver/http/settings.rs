@@ -89,7 +89,7 @@ pub const TLS_KEYS: &[Key] = &[
     Key { name: "key_file", kind: "path", default: "", help: "the PEM key of `cert_file`" },
     Key {
         name: "insecure_skip_verify",
-        kind: "`true` or `false`",
+        kind: "true | false",
         default: "false",
         help: "believe any certificate: the logs and the credentials can then be read by whoever is in between",
     },

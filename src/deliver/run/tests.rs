@@ -182,7 +182,13 @@ async fn deliver(
     let settled: usize = reports.iter().map(|report| fates(report).len()).sum();
     assert_eq!(progress.settled(), settled as u64);
     let seen = store.seen.lock().expect("not poisoned").clone();
-    Outcomes { reports, seen, abandoned: abandoned.expect("it starts"), took: start.elapsed(), page: metrics.render() }
+    Outcomes {
+        reports,
+        seen,
+        abandoned: abandoned.expect("it starts"),
+        took: start.elapsed(),
+        page: metrics.render(false),
+    }
 }
 
 const SOON: Duration = Duration::from_millis(10);

@@ -46,9 +46,7 @@ fn build(section: &mut Section<'_>, given: &Given) -> Sink {
     };
     let settings = Arc::new(settings);
     let wire = BulkWire::new(Arc::clone(&settings));
-    let mut sink = Sink::new(move || BulkEncoder::new(Arc::clone(&settings)), wire, Transport::Http);
-    sink.dead_letter = Some(wire::dead_letter);
-    sink
+    Sink::new(move || BulkEncoder::new(Arc::clone(&settings)), wire, Transport::Http)
 }
 
 #[cfg(test)]

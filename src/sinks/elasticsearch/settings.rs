@@ -25,12 +25,12 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "ids",
-        kind: "true or false",
+        kind: "true | false",
         default: "true",
         help: "whether documents get ids that a repeat is known by; some managed stores take none",
     },
     Key { name: "pipeline", kind: "text", default: "", help: "the ingest pipeline that documents go through" },
-    Key { name: "compression", kind: "gzip or none", default: "gzip", help: "how requests are compressed" },
+    Key { name: "compression", kind: "gzip | none", default: "gzip", help: "how requests are compressed" },
 ];
 
 /// Where documents go when nothing is said.

@@ -119,13 +119,13 @@ fn a_folded_item_holds_its_fields_as_text() {
 
 #[test]
 fn dead_letters_keep_id_time_and_reason() {
-    let dead_letter = plain().dead_letter.expect("a form for dead letters");
     for ids in ["true", "false"] {
         let sink = sink(&[("ids", typed(ids))]);
         let tricky = Sample { body: r#"{"a":1,"_id":"x"}"#.into(), ..Sample::json(pod()) };
         let body = encode(&sink, [&tricky]);
         let (action, document) = lines(body.item(0));
-        let (letter_action, letter) = lines(&dead_letter(body.item(0), "dead", "mapper_parsing_exception: no: [a]"));
+        let letter = sink.wire.dead_letter(body.item(0), "dead", "mapper_parsing_exception: no: [a]");
+        let (letter_action, letter) = lines(&letter.expect("a form for dead letters"));
         assert_eq!(letter_action["create"]["_index"], "dead");
         assert_eq!(letter_action["create"].get("_id"), action["create"].get("_id"));
         assert_eq!(letter_action["create"].get("_id").is_some(), ids == "true");

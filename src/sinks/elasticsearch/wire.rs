@@ -50,6 +50,10 @@ impl Wire for BulkWire {
         fold(item)
     }
 
+    fn dead_letter(&self, item: &[u8], index: &str, words: &str) -> Option<Vec<u8>> {
+        Some(dead_letter(item, index, words))
+    }
+
     fn letter(&self, body: &Body, index: usize) -> Vec<u8> {
         document(body.item(index)).to_vec()
     }
@@ -81,7 +85,7 @@ fn fold(item: &[u8]) -> Option<Vec<u8>> {
 
 /// The item for the dead-letter index: the refused document as text under `event.original`, with the reason. It keeps
 /// the refused item's id and time, so that a repeat is known there too.
-pub(super) fn dead_letter(item: &[u8], index: &str, words: &str) -> Vec<u8> {
+fn dead_letter(item: &[u8], index: &str, words: &str) -> Vec<u8> {
     let mut out = b"{\"create\":{\"_index\":".to_vec();
     json::string(index, &mut out);
     let action = item.split(|&byte| byte == b'\n').next().unwrap_or_default();

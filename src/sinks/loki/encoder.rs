@@ -14,9 +14,11 @@ use std::sync::Arc;
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::model::body::{Body, Group};
-use crate::model::event::{Event, Flaw, Stream};
+use crate::model::event::{Event, Fields, Flaw, Stream, TimeSource};
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
+use crate::model::text::Text;
+use crate::model::time::Time;
 
 use super::entry;
 use super::labels;
@@ -180,6 +182,25 @@ impl Encoder for LokiEncoder {
         }
         entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
         body.close_item(event.origin, event.spans, group);
+    }
+
+    /// By what the labels and the tenant take from the origin: streams that differ by more than that (by level, by a
+    /// field) are taken for one, which only means that they are kept in step for nothing.
+    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+        let event = Event {
+            origin,
+            spans: &[],
+            time: Time::default(),
+            time_source: TimeSource::Runtime,
+            nudge: 0,
+            stream: None,
+            level: None,
+            body: "",
+            message: Text::Plain(""),
+            fields: Fields::None,
+            flaw: None,
+        };
+        Some(hash(&self.render_head(&event)))
     }
 
     fn bound(&self, line: usize) -> usize {

@@ -32,7 +32,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "encoding",
-        kind: "protobuf or json",
+        kind: "protobuf | json",
         default: "protobuf",
         help: "protobuf with snappy, or JSON with gzip",
     },

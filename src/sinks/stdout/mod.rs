@@ -38,13 +38,13 @@ pub const KIND: Kind = Kind {
 const KEYS: &[Key] = &[
     Key {
         name: "format",
-        kind: "json, logfmt or text",
+        kind: "json | logfmt | text",
         default: "json; text on a terminal",
         help: "how events are written; text is for people",
     },
     Key {
         name: "color",
-        kind: "true or false",
+        kind: "true | false",
         default: "true on a terminal, unless NO_COLOR is set",
         help: "whether text has colours",
     },

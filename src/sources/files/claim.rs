@@ -38,6 +38,8 @@ pub(super) struct Opened {
     file: Arc<FileContent>,
     /// What a compressed file says of its size.
     gzip: Option<u32>,
+    /// The first bytes.
+    start: Vec<u8>,
 }
 
 /// What a file is to an origin.
@@ -51,8 +53,8 @@ enum Is {
 }
 
 impl Follower {
-    pub(super) fn resolve(&mut self, finder: usize, found: Found, head: Head, start: &[u8], content: FileContent) {
-        self.resolve_opened(Opened { finder, found, head, file: Arc::new(content), gzip: None }, start);
+    pub(super) fn resolve(&mut self, finder: usize, found: Found, head: Head, start: Vec<u8>, content: FileContent) {
+        self.resolve_opened(Opened { finder, found, head, file: Arc::new(content), gzip: None, start });
     }
 
     /// The same for a compressed file.
@@ -66,7 +68,8 @@ impl Follower {
             // Replaced between the walk and now: the next walk sees what is there.
             Ok((.., stat)) if stat.inode != found.stat.inode => self.wants_walk = true,
             Ok((size, Start::Head(head, bytes), file, _)) => {
-                self.resolve_opened(Opened { finder, found, head, file, gzip: Some(size.unwrap_or(0)) }, &bytes);
+                let gzip = Some(size.unwrap_or(0));
+                self.resolve_opened(Opened { finder, found, head, file, gzip, start: bytes });
             }
             Ok((size, ..)) => {
                 self.pass(&found);
@@ -79,7 +82,8 @@ impl Follower {
         }
     }
 
-    fn resolve_opened(&mut self, opened: Opened, start: &[u8]) {
+    fn resolve_opened(&mut self, opened: Opened) {
+        let start = &opened.start;
         let found = &opened.found;
         let mut known = Vec::new();
         self.parts.book.look(&mut |state| {
@@ -217,7 +221,7 @@ impl Follower {
     }
 
     fn hand_on(&mut self, opened: Opened, mut record: OriginRecord) {
-        let Opened { finder, found, head, file, gzip } = opened;
+        let Opened { finder, found, head, file, gzip, start } = opened;
         let before = match self.bound.remove(&record.id).and_then(|inode| self.slots.remove(&inode)) {
             Some(slot) => Some(slot),
             None => self.gone.remove(&record.id).map(|gone| gone.slot),
@@ -277,6 +281,8 @@ impl Follower {
                         inflaters: Some(Arc::clone(&self.inflaters[index])),
                         landmark: check.map(|check| Landmark { at: check.at, len: check.len, hash: check.hash }),
                         size: cursor.as_ref().map_or(0, |cursor| cursor.size).max(known),
+                        length: gzip.map_or(0, u64::from),
+                        head: start.clone(),
                         on_damage: Some(on_damage),
                     };
                     Arc::new(GzipContent::new(Arc::clone(&file), found.path.clone(), reading))

@@ -197,6 +197,9 @@ impl Follower {
                 changed = false;
                 last_walk = Instant::now();
                 let folders = self.walk_all();
+                if self.walk == 1 {
+                    self.send_all(&Signal::Walked);
+                }
                 if self.parts.once {
                     self.say_missing();
                     return;
@@ -314,7 +317,7 @@ impl Follower {
                 self.pass(&found);
                 self.say(found.path, "it is compressed, and its name does not end in .gz".to_owned());
             }
-            Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, &bytes, content),
+            Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, bytes, content),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => self.say(found.path, format!("it cannot be read: {error}")),
         }

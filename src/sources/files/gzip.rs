@@ -83,6 +83,10 @@ pub struct Reading {
     pub landmark: Option<Landmark>,
     /// A size that the content was known to have; 0 where none was.
     pub size: u64,
+    /// Where it is said to end.
+    pub length: u64,
+    /// Its first bytes, so that a look at its first line inflates nothing.
+    pub head: Vec<u8>,
     /// Hears of damage.
     pub on_damage: Option<OnDamage>,
 }
@@ -142,7 +146,8 @@ impl GzipContent {
 
     /// For a look: nobody else waits, and damage is not told.
     pub fn to_look(file: Arc<FileContent>, path: &Path) -> Self {
-        let reading = Reading { inflaters: None, landmark: None, size: 0, on_damage: None };
+        let reading =
+            Reading { inflaters: None, landmark: None, size: 0, length: 0, head: Vec::new(), on_damage: None };
         Self::new(file, path.to_owned(), reading)
     }
 
@@ -290,6 +295,13 @@ impl Content for GzipContent {
         if state.end.is_some_and(|end| offset >= end) {
             return Ok(0);
         }
+        let head = &self.reading.head;
+        if state.at == 0 && state.turn.is_none() && offset < head.len() as u64 {
+            let head = &head[offset as usize..];
+            let count = head.len().min(into.len());
+            into[..count].copy_from_slice(&head[..count]);
+            return Ok(count);
+        }
         state.go_back_to(offset);
         let mut skipped = [0; CHUNK];
         while state.at < offset {
@@ -335,6 +347,19 @@ impl Content for GzipContent {
             }
         }
         Ready::Now
+    }
+
+    fn is_near(&self, offset: u64) -> bool {
+        let state = self.lock();
+        let is_at_hand = offset >= state.start() && offset < state.at + CHUNK as u64;
+        match state.at {
+            0 => offset < self.reading.head.len() as u64,
+            _ => is_at_hand || state.end.is_some_and(|end| offset >= end),
+        }
+    }
+
+    fn size(&self) -> Option<u64> {
+        Some(self.lock().end.unwrap_or(self.reading.length))
     }
 
     fn landmark(&self, offset: u64) -> Option<Landmark> {
@@ -402,7 +427,7 @@ mod tests {
     }
 
     fn nothing_known() -> Reading {
-        Reading { inflaters: None, landmark: None, size: 0, on_damage: None }
+        Reading { inflaters: None, landmark: None, size: 0, length: 0, head: Vec::new(), on_damage: None }
     }
 
     fn read(content: &GzipContent, offset: u64, length: usize) -> Vec<u8> {

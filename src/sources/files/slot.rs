@@ -49,6 +49,10 @@ impl FileContent {
 }
 
 impl Content for FileContent {
+    fn size(&self) -> Option<u64> {
+        self.0.metadata().map(|meta| meta.size()).ok() // Not to be told now is not to be told.
+    }
+
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.0.read_at(into, offset) {

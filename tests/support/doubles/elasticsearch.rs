@@ -31,6 +31,8 @@ pub type Mode = server::Mode<Special>;
 pub enum Special {
     /// 429 for the whole request, as indexing pressure gives it; nothing is stored.
     IndexingPressure,
+    /// 400 for the whole request where any of its documents has this text, as for a bad action line; nothing is stored.
+    Poisoned(String),
     /// Everything is stored, and only the first so many items are answered.
     FewerItems(usize),
     /// Every item whose number (from 0) this divides is refused; the others are stored.
@@ -236,6 +238,15 @@ impl ElasticsearchStore {
                           replica_bytes=0, all_bytes=0, coordinating_operation_bytes=10241, \
                           max_coordinating_and_primary_bytes=10240]";
             return whole(429, "rejected_execution_exception", reason);
+        }
+        if let Some(Special::Poisoned(text)) = special
+            && bulk.items.iter().any(|item| item.source.contains(text.as_str()))
+        {
+            taken.refused = taken.items;
+            taken.status = 400;
+            self.bulks.push(taken);
+            let reason = "Malformed action/metadata line [1], expected START_OBJECT but found [VALUE_STRING]";
+            return whole(400, "illegal_argument_exception", reason);
         }
         let mut answers = Vec::with_capacity(bulk.items.len());
         for (number, item) in bulk.items.into_iter().enumerate() {

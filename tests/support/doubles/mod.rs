@@ -3,9 +3,11 @@
 //! - `wire`           one HTTP/1.1 request in, one answer out
 //! - `server`         connections, the script of failures, waiting: what every double shares
 //! - `loki`           `/loki/api/v1/push`: de-duplication, limits, partial refusals, in Loki's words
+//! - `front`          TLS and proxies before a double
 //! - `elasticsearch`  `/_bulk`: ids, data streams, verdicts per item, in OpenSearch's words
 
 pub mod elasticsearch;
+pub mod front;
 pub mod loki;
 pub mod server;
 pub mod wire;

@@ -1,0 +1,81 @@
+//! What the admin port shows: every pipeline is asked, and what it says is put on a page.
+//!
+//! **Invariant**: whoever asks waits no longer than [`PATIENCE`]; a pipeline that does not answer is shown as it was
+//! last.
+
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::admin::Page;
+use crate::admin::status::{self, PipelineStatus};
+use crate::cli;
+use crate::metrics::look::Look;
+use crate::metrics::{Metrics, PipelineMetrics};
+use crate::pipeline::Inbox;
+
+/// A pipeline answers between two turns, which take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// One pipeline that can be asked.
+#[derive(Clone)]
+pub struct Asked {
+    /// The sink's name.
+    pub name: Arc<str>,
+    /// Where it is asked.
+    pub inbox: Sender<Inbox>,
+    /// Its series.
+    pub metrics: Arc<PipelineMetrics>,
+}
+
+/// The page `/metrics`.
+pub fn metrics(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>, per_workload: bool) -> Page {
+    Box::new(move || {
+        let (metrics, pipelines) = (Arc::clone(&metrics), Arc::clone(&pipelines));
+        Box::pin(async move {
+            for (pipeline, look) in pipelines.iter().zip(ask(&pipelines, false).await) {
+                if let Some(look) = look {
+                    pipeline.metrics.publish(&look);
+                }
+            }
+            metrics.render(per_workload)
+        })
+    })
+}
+
+/// The page `/status`.
+pub fn status(pipelines: Arc<[Asked]>) -> Page {
+    Box::new(move || {
+        let pipelines = Arc::clone(&pipelines);
+        Box::pin(async move {
+            let looks = ask(&pipelines, true).await;
+            let all = pipelines.iter().zip(looks).map(|(pipeline, look)| PipelineStatus {
+                name: pipeline.name.to_string(),
+                look,
+                metrics: Arc::clone(&pipeline.metrics),
+            });
+            status::render(cli::VERSION, all.collect())
+        })
+    })
+}
+
+async fn ask(pipelines: &[Asked], origins: bool) -> Vec<Option<Look>> {
+    let until = Instant::now() + PATIENCE;
+    let mut answers = Vec::new();
+    for pipeline in pipelines {
+        let (answer, answered) = oneshot::channel();
+        // Nobody may be waiting any more.
+        let answer = Box::new(move |look| drop(answer.send(look)));
+        // One that has ended drops the question, and with it the answer.
+        drop(pipeline.inbox.send(Inbox::Look { origins, answer }));
+        answers.push(answered);
+    }
+    let mut looks = Vec::new();
+    for answer in answers {
+        looks.push(timeout_at(until, answer).await.ok().and_then(Result::ok));
+    }
+    looks
+}

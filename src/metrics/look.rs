@@ -1,0 +1,132 @@
+//! One look at a pipeline: what it says of itself when it is asked.
+//!
+//! **Invariant**: a look is made at one moment on the pipeline's own thread, so its numbers belong together. It holds
+//! names, offsets and counts, and never a line or a secret.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::flow::account::Account;
+use crate::model::origin::Origin;
+
+/// What a pipeline says of itself.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Look {
+    /// What became of what it read.
+    pub account: Account,
+    /// Bytes that were gone before they could be read.
+    pub unreachable: u64,
+    /// What is there and not settled, over all its origins.
+    pub lag: Lag,
+    /// How long nothing was settled while there was something to settle; zero where there is nothing.
+    pub since_progress: Duration,
+    /// By workload, in the order of their names.
+    pub workloads: Vec<WorkloadLook>,
+    /// Its origins, where they were asked for.
+    pub origins: Vec<OriginLook>,
+}
+
+/// How far a reader is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lag {
+    /// Bytes that are there and not settled, read or not.
+    pub bytes: u64,
+    /// The age of the oldest unsettled line.
+    pub age: Duration,
+}
+
+impl Lag {
+    /// That of both together.
+    pub fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.age = self.age.max(other.age);
+    }
+}
+
+/// Whose lines they are. Files and pipes without Kubernetes names are known by their source.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkloadName {
+    /// The pod's namespace; empty for other files and pipes, as are the two below.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// The source that found them.
+    pub source: Arc<str>,
+}
+
+impl WorkloadName {
+    /// The origin's.
+    pub fn of(origin: &Origin) -> Self {
+        let source = Arc::clone(&origin.source);
+        let workload = origin.workload.clone().unwrap_or_default();
+        Self { namespace: workload.namespace, pod: workload.pod, container: workload.container, source }
+    }
+}
+
+/// One workload in a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkloadLook {
+    /// Whose.
+    pub name: WorkloadName,
+    /// What became of what was read of it.
+    pub account: Account,
+    /// Over its origins.
+    pub lag: Lag,
+    /// Its origins that are read or not settled.
+    pub origins: u64,
+}
+
+/// One origin in a pipeline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OriginLook {
+    /// Which.
+    pub origin: Arc<Origin>,
+    /// The watermark: everything before it is settled.
+    pub offset: u64,
+    /// Where the next turn reads on.
+    pub read: u64,
+    /// How many bytes are there.
+    pub size: u64,
+    /// Bytes between the watermark and the end, and the oldest unsettled line.
+    pub lag: Lag,
+    /// What it does.
+    pub doing: Doing,
+    /// Entries handed on and not settled.
+    pub in_flight: u64,
+}
+
+/// What an origin does, or waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doing {
+    /// It is read as memory allows.
+    Reading,
+    /// Everything that is there was read.
+    AtEnd,
+    /// An older file of its chain is read first.
+    Waiting,
+    /// Entries of it are under retry.
+    Retrying,
+    /// Another origin of its stream is too far behind.
+    Held,
+    /// It cannot be read at the moment.
+    Failing,
+    /// Its bytes are gone.
+    Gone,
+}
+
+impl Doing {
+    /// The name in `/status`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reading => "reading",
+            Self::AtEnd => "at_end",
+            Self::Waiting => "waiting",
+            Self::Retrying => "retrying",
+            Self::Held => "held",
+            Self::Failing => "failing",
+            Self::Gone => "gone",
+        }
+    }
+}

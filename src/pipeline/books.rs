@@ -1,0 +1,165 @@
+//! What a pipeline counts, and what it says when it is asked.
+//!
+//! **Invariant**: what was read is settled or in a batch; debug builds count the batches' own entries and compare at
+//! every settle. Counts are plain integers of the pipeline's own thread; nobody else touches them.
+
+use std::collections::BTreeMap;
+#[cfg(debug_assertions)]
+use std::collections::HashMap;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::feeds::FeedState;
+use crate::flow::account::{Account, Tally};
+use crate::metrics::look::{Doing, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
+use crate::model::batch::{Batch, Fate};
+
+/// So long after its last file a workload's counts are kept.
+const KEPT_FOR: Duration = Duration::from_secs(600);
+/// How often it is looked for workloads whose time is over.
+const SWEEP: Duration = Duration::from_secs(60);
+
+/// The counts.
+pub struct Books {
+    /// Of the whole pipeline.
+    account: Account,
+    /// Bytes that were gone before they could be read.
+    pub unreachable: u64,
+    /// What was read of files that are read and settled to their end, by workload, and when the last of them ended.
+    gone: BTreeMap<WorkloadName, (Account, Instant)>,
+    /// When entries were last settled, or there was nothing to settle.
+    progress: Instant,
+    last_sweep: Instant,
+    /// Batch → its entries that are not settled.
+    #[cfg(debug_assertions)]
+    sent: HashMap<u64, Tally>,
+}
+
+impl Default for Books {
+    fn default() -> Self {
+        let now = Instant::now();
+        Self {
+            account: Account::default(),
+            unreachable: 0,
+            gone: BTreeMap::new(),
+            progress: now,
+            last_sweep: now,
+            #[cfg(debug_assertions)]
+            sent: HashMap::new(),
+        }
+    }
+}
+
+impl Books {
+    /// A turn has handed on so much of `state`.
+    pub fn hand_on(&mut self, state: &mut FeedState, tally: Tally, cut: u64) {
+        state.account.hand_on(tally, cut);
+        self.account.hand_on(tally, cut);
+    }
+
+    /// A batch leaves.
+    pub fn send(&mut self, batch: &Batch) {
+        #[cfg(debug_assertions)]
+        self.sent.insert(batch.id, Tally::of(&batch.body.spans));
+        let _only_checked = batch;
+    }
+
+    /// Entries of a batch have met their fate.
+    pub fn settle(&mut self, batch: u64, fate: &Fate, tally: Tally) {
+        self.account.settle(fate, tally);
+        self.progress = Instant::now();
+        #[cfg(debug_assertions)]
+        if let Some(left) = self.sent.get_mut(&batch) {
+            left.entries -= tally.entries;
+            left.bytes -= tally.bytes;
+        }
+        let _only_checked = batch;
+    }
+
+    /// Every entry of a batch has met its fate; `open` is in the batch that has not left.
+    pub fn end(&mut self, batch: u64, open: impl Fn() -> Tally) {
+        #[cfg(debug_assertions)]
+        {
+            let left = self.sent.remove(&batch);
+            debug_assert_eq!(left, Some(Tally::default()), "a batch ends when all of it is settled");
+            let mut in_batches = open();
+            self.sent.values().for_each(|tally| in_batches.add(*tally));
+            debug_assert_eq!(self.account.in_flight, in_batches, "what is in flight is in batches");
+            debug_assert!(self.account.is_balanced(), "{:?}", self.account);
+        }
+        let _only_checked = (batch, open);
+    }
+
+    /// A feed is done with.
+    pub fn finish(&mut self, state: &FeedState) {
+        let now = Instant::now();
+        let (account, since) =
+            self.gone.entry(WorkloadName::of(&state.feed.origin)).or_insert((Account::default(), now));
+        account.add(&state.account);
+        *since = now;
+    }
+
+    /// Nothing is in flight, and all that may be read was looked at.
+    pub fn note_rest(&mut self) {
+        if self.account.in_flight.entries == 0 {
+            self.progress = Instant::now();
+        }
+    }
+
+    /// Forgets workloads whose last file is long gone. `is_live` says whether one has files yet.
+    pub fn sweep<'f>(&mut self, feeds: impl Iterator<Item = &'f FeedState>) {
+        let now = Instant::now();
+        if now.duration_since(self.last_sweep) < SWEEP {
+            return;
+        }
+        self.last_sweep = now;
+        for state in feeds {
+            if let Some((_, since)) = self.gone.get_mut(&WorkloadName::of(&state.feed.origin)) {
+                *since = now;
+            }
+        }
+        self.gone.retain(|_, (_, since)| now.duration_since(*since) < KEPT_FOR);
+    }
+
+    /// What is to be said of it all; of each origin only where `with_origins`.
+    pub fn look<'f>(&self, feeds: impl Iterator<Item = (&'f FeedState, Doing)>, with_origins: bool) -> Look {
+        let now = SystemTime::now();
+        let mut look = Look { account: self.account, unreachable: self.unreachable, ..Look::default() };
+        let empty = |account| WorkloadFound { account, lag: Lag::default(), origins: 0 };
+        let mut workloads: BTreeMap<WorkloadName, WorkloadFound> =
+            self.gone.iter().map(|(name, (account, _))| (name.clone(), empty(*account))).collect();
+        for (state, doing) in feeds {
+            let lag = state.lag(now);
+            look.lag.add(lag);
+            let found =
+                workloads.entry(WorkloadName::of(&state.feed.origin)).or_insert_with(|| empty(Account::default()));
+            found.account.add(&state.account);
+            found.lag.add(lag);
+            found.origins += 1;
+            if with_origins {
+                look.origins.push(OriginLook {
+                    origin: std::sync::Arc::clone(&state.feed.origin),
+                    offset: state.ledger.watermark(),
+                    read: state.pos,
+                    size: state.size(),
+                    lag,
+                    doing,
+                    in_flight: state.in_flight(),
+                });
+            }
+        }
+        let is_idle = look.lag.bytes == 0 && self.account.in_flight.entries == 0;
+        look.since_progress = if is_idle { Duration::ZERO } else { self.progress.elapsed() };
+        look.workloads = workloads
+            .into_iter()
+            .map(|(name, found)| WorkloadLook { name, account: found.account, lag: found.lag, origins: found.origins })
+            .collect();
+        look
+    }
+}
+
+/// A workload while it is put together.
+struct WorkloadFound {
+    account: Account,
+    lag: Lag,
+    origins: u64,
+}

@@ -1,0 +1,25 @@
+//! The sinks end to end: the real binary against the doubles, through every row of both verdict tables and through every
+//! key that says how a store is reached.
+//!
+//! - `stage`          one run: lines in, a store's double, what became of the lines, and that no secret was said
+//! - `loki`           what Loki's answers do to lines
+//! - `elasticsearch`  what bulk answers do to documents
+//! - `shapes`         what requests look like: tenants, labels, names, forms
+//! - `connections`    credentials, TLS, proxies, several nodes
+//!
+//! Each run ends with its books: every line delivered once, or gone for a named reason that `/metrics` counts.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+mod scenario;
+mod support;
+
+#[path = "sinks/connections.rs"]
+mod connections;
+#[path = "sinks/elasticsearch.rs"]
+mod elasticsearch;
+#[path = "sinks/loki.rs"]
+mod loki;
+#[path = "sinks/shapes.rs"]
+mod shapes;
+#[path = "sinks/stage.rs"]
+mod stage;
