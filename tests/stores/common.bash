@@ -25,6 +25,8 @@ launch() {
   trap 'stop_node "$dir" KILL' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
+  # There before anybody looks into it, also where the shell in the background comes late.
+  : >"$log"
   set -m
   "$@" </dev/null >"$log" 2>&1 &
   echo $! >"$dir/pid"
