@@ -28,7 +28,6 @@ use crate::flow::checkpoint::Book;
 use crate::metrics::Metrics;
 use crate::model::batch::{Batch, Report};
 use crate::model::budget::Budget;
-use crate::model::feed::Signal;
 use crate::model::units::format_bytes;
 use crate::pipeline::forge::Tools;
 use crate::pipeline::{Inbox, Parts, Pipeline, Summary};
@@ -498,10 +497,10 @@ fn start_sources(
     let own_uid = machine::own_pod_uid();
     let wanted_by =
         |source: usize| -> Vec<bool> { settings.sinks.iter().map(|sink| sink.sources.contains(&source)).collect() };
-    let inbox = |pipeline: &Started| -> Box<dyn Fn(Signal) + Send> {
+    let inbox = |pipeline: &Started| {
         let inbox = pipeline.inbox.clone();
         // A pipeline that has ended wants no more feeds.
-        Box::new(move |signal| drop(inbox.send(Inbox::Source(signal))))
+        move |signal| drop(inbox.send(Inbox::Source(signal)))
     };
     let mut finders = Vec::new();
     for (index, source) in settings.sources.iter().enumerate() {
@@ -514,7 +513,7 @@ fn start_sources(
                     source: Arc::clone(&source.name),
                     parser: source.parser,
                     host: Arc::clone(&host),
-                    pipelines: pipelines.iter().map(inbox).collect(),
+                    pipelines: pipelines.iter().map(|pipeline| Box::new(inbox(pipeline)) as _).collect(),
                     wanted_by: wanted_by(index),
                 };
                 let events = events.clone();
@@ -544,8 +543,11 @@ fn start_sources(
     let follower = Follower::new(FollowerParts {
         finders,
         book: Arc::clone(store) as Arc<dyn Book>,
-        pipelines: pipelines.iter().map(|pipeline| (Arc::clone(&pipeline.name), inbox(pipeline))).collect(),
-        limits: Limits::default(),
+        pipelines: pipelines
+            .iter()
+            .map(|pipeline| (Arc::clone(&pipeline.name), Arc::new(inbox(pipeline)) as _))
+            .collect(),
+        limits: Limits { hold_deleted: settings.hold_deleted, hold_deleted_bytes: settings.hold_deleted_bytes },
         host,
         once: settings.once,
         gauges: Arc::clone(gauges),

@@ -81,7 +81,7 @@ fn mask_line(lines: &[&str], index: usize) -> String {
     let Some(secret) = find_value(line).or_else(|| continues(lines, index).then_some(indent)) else {
         return mask_urls(line).into_owned();
     };
-    format!("{}{MASK}", &line[..secret])
+    format!("{}{MASK}", mask_urls(&line[..secret]))
 }
 
 /// `text` without the secret that stands in `line`: a hint may say how to write the value.
@@ -127,11 +127,14 @@ mod tests {
             &[(2, 31, "bad", "")],
             "error: f.yaml:2:31: bad\n   2 | auth: { password: ***\n     |                               ^\n",
         );
-        let mut problems = Problems::default();
-        let place = Place { file: Arc::from("f"), line: 1, column: 1 };
-        problems.add(&place, "no `http://a:geheim@b`");
-        let report = render(&problems, "f", "u: http://a:geheim@b");
-        assert!(!report.contains("geheim"), "{report}");
+        // The second has two secrets in a line: the URL stood there whole, since the line was cut at the other.
+        for line in ["u: http://a:geheim@b", "{ url: http://a:geheim@b, headers: { X-Api-Key: geheim } }"] {
+            let mut problems = Problems::default();
+            let place = Place { file: Arc::from("f"), line: 1, column: 1 };
+            problems.add(&place, "no `http://a:geheim@b`");
+            let report = render(&problems, "f", line);
+            assert!(!report.contains("geheim"), "{report}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use crate::deliver::secret::secret_end;
 use crate::model::settings::nearest;
 
 /// What stands for a secret.
@@ -50,35 +51,25 @@ pub fn continues(lines: &[&str], index: usize) -> bool {
     owner.strip_suffix(':').is_some_and(|key| is_nearly_secret(key.rsplit([' ', '{', ',']).next().unwrap_or(key)))
 }
 
-/// `text` with the password of every URL in it masked: `http://user:***@host`.
-///
-/// Equivalent: `s|(://)[^/\s@"'`]*@|\1***@|`, but the user's name stays.
+/// `text` with the password of every URL in it masked: `http://user:***@host`; also where it is a URL typed wrong.
 pub fn mask_urls(text: &str) -> Cow<'_, str> {
-    if !text.contains("://") || !text.contains('@') {
+    if !text.contains('@') {
         return Cow::Borrowed(text);
     }
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find("://") {
-        let (before, after) = rest.split_at(at + 3);
-        out.push_str(before);
-        let end = after.find(|c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '`'));
-        let (authority, next) = after.split_at(end.unwrap_or(after.len()));
-        match authority.rsplit_once('@') {
-            Some((user, host)) => {
-                match user.split_once(':') {
-                    Some((name, _)) => out.extend([name, ":", MASK]),
-                    // A lone name may be a token.
-                    None => out.push_str(MASK),
-                }
-                out.extend(["@", host]);
-            }
-            None => out.push_str(authority),
-        }
-        rest = next;
+    let ends_word = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+    Cow::Owned(text.split_inclusive(ends_word).map(mask_word).collect())
+}
+
+/// One word, which may be a URL: `scheme://user:password@host/path`, or less of it.
+fn mask_word(word: &str) -> Cow<'_, str> {
+    let begin = word.find("://").map_or(0, |at| at + 3);
+    let Some(at) = secret_end(&word[begin..]).map(|at| begin + at) else { return Cow::Borrowed(word) };
+    match word[begin..at].split_once(':') {
+        Some((user, _)) => Cow::Owned([&word[..begin], user, ":", MASK, &word[at..]].concat()),
+        // A lone name may be a token; without a scheme it is somebody's address.
+        None if begin > 0 => Cow::Owned([&word[..begin], MASK, &word[at..]].concat()),
+        None => Cow::Borrowed(word),
     }
-    out.push_str(rest);
-    Cow::Owned(out)
 }
 
 #[cfg(test)]
@@ -123,5 +114,12 @@ mod tests {
         check("https://token@host", "https://***@host");
         check("- `es+http://a:b@c` and http://d:e@f.", "- `es+http://a:***@c` and http://d:***@f.");
         check("me@there://x", "me@there://x");
+        check("write to me@there", "write to me@there");
+        // Typed wrong, and a password all the same.
+        check("`loki+http:me:geheim@h`", "`loki+http:***@h`");
+        check("url: http:/me:geheim@h", "url: http:***@h");
+        check("me:geheim@h:3100", "me:***@h:3100");
+        check("http://me:ge/heim@h", "http://me:***@h");
+        check("http://me:geheim@loki:3100/a@b", "http://me:***@loki:3100/a@b");
     }
 }

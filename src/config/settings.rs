@@ -34,6 +34,18 @@ pub const KEYS: &[Key] = &[
         help: "everything in flight, over all sinks; 64MiB, or 40 % of the cgroup's limit where that is less",
     },
     Key {
+        name: "hold_deleted",
+        kind: "duration",
+        default: "5m",
+        help: "how long a deleted file is held open until every sink has read it",
+    },
+    Key {
+        name: "hold_deleted_bytes",
+        kind: "size",
+        default: "1GiB",
+        help: "the most bytes of deleted files that are held so; the oldest go first",
+    },
+    Key {
         name: "admin",
         kind: "map",
         default: "",
@@ -70,6 +82,8 @@ const MEMORY_LIMIT: u64 = 64 << 20;
 const MEMORY_SHARE: u64 = 40;
 /// The most bytes that are held of a pipe, and the least: more than a piece of a line may stay open for.
 const PIPE_BYTES: (u64, u64) = (4 << 20, 2 << 20);
+/// How long, and how many bytes of, deleted and unread files are held open: they pin the node's disk.
+const HOLD_DELETED: (Duration, u64) = (Duration::from_secs(300), 1 << 30);
 /// The longest `max_line`: a line is held in memory whole.
 const LONGEST_LINE: u64 = 16 << 20;
 
@@ -82,6 +96,10 @@ pub struct Settings {
     pub memory_limit: u64,
     /// The part of it that holds a pipe's content; zero where no source is a pipe.
     pub pipe_bytes: usize,
+    /// A deleted file that is not read by then is let go of.
+    pub hold_deleted: Duration,
+    /// No more bytes of deleted, unread files are held.
+    pub hold_deleted_bytes: u64,
     /// The admin port, if there is to be one.
     pub admin: Option<admin::Settings>,
     /// The agent's own log.
@@ -157,6 +175,8 @@ impl Settings {
             path => Ok(PathBuf::from(path)),
         });
         let memory_limit = root.bytes("memory_limit").unwrap_or_else(|| memory_limit(machine.memory));
+        let hold_deleted = root.duration("hold_deleted").unwrap_or(HOLD_DELETED.0);
+        let hold_deleted_bytes = root.bytes("hold_deleted_bytes").unwrap_or(HOLD_DELETED.1);
         let admin = root.section("admin", &[admin::KEYS], admin::Settings::read);
         let log_default = match state {
             State::Needed => log::Settings::daemon(machine.stderr_terminal),
@@ -196,6 +216,8 @@ impl Settings {
             state_dir,
             memory_limit,
             pipe_bytes: pipe_bytes as usize,
+            hold_deleted,
+            hold_deleted_bytes,
             admin,
             log: log.unwrap_or(log_default),
             shutdown: shutdown.unwrap_or(Shutdown::Stop),

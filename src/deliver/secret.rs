@@ -71,12 +71,23 @@ pub fn mask<'s>(text: &str, secrets: impl Iterator<Item = &'s str>) -> String {
 
 /// `url` with user and password replaced, whether it is a URL or not.
 pub fn mask_url(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    match rest[..authority_end].rfind('@') {
-        Some(at) if scheme.is_empty() => format!("***{}", &rest[at..]),
-        Some(at) => format!("{scheme}://***{}", &rest[at..]),
+    let begin = url.find("://").map_or(0, |at| at + 3);
+    match secret_end(&url[begin..]) {
+        Some(at) => format!("{}***{}", &url[..begin], &url[begin + at..]),
         None => url.to_owned(),
+    }
+}
+
+/// Where user and password end at the beginning of `rest`, which is what follows a URL's scheme: their `@`. `None`
+/// where there are none: an `@` behind a host and its port belongs to a path.
+pub fn secret_end(rest: &str) -> Option<usize> {
+    let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
+    let is_port = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match (authority.rfind('@'), authority.rsplit_once(':')) {
+        (Some(at), _) => Some(at),
+        // What looks like a port and is none is the beginning of a password with a slash in it.
+        (None, Some((_, port))) if !is_port(port) => rest.rfind('@'),
+        (None, _) => None,
     }
 }
 
@@ -97,6 +108,9 @@ mod tests {
             ("http://u:p@h:3100/a?b=c@d", "http://***@h:3100/a?b=c@d"),
             ("http://u:p@ss@h", "http://***@h"),
             ("http://h/a@b", "http://h/a@b"),
+            ("http://h:80/a@b", "http://h:80/a@b"),
+            ("http://u:p/q@h", "http://***@h"),
+            ("http:/u:p@h", "***@h"),
             ("u:p@h", "***@h"),
             ("h:3100", "h:3100"),
         ] {

@@ -26,6 +26,46 @@ pub trait Content: Send + Sync {
     fn release(&self, pipeline: usize, offset: u64) {
         let _files_hold_nothing = (pipeline, offset);
     }
+
+    /// Whether reading at `offset` costs no more than a read: a mere look is not worth more.
+    fn is_near(&self, offset: u64) -> bool {
+        let _any_byte_is_as_near = offset;
+        true
+    }
+
+    /// Gets ready to be read from `offset` on, one bounded piece of work at a time.
+    fn prepare(&self, offset: u64) -> Ready {
+        let _any_byte_is_as_near = offset;
+        Ready::Now
+    }
+
+    /// The last landmark at or before `offset`, for content whose bytes before `offset` are costly to read again.
+    fn landmark(&self, offset: u64) -> Option<Landmark> {
+        let _bytes_can_be_read_again = offset;
+        None
+    }
+}
+
+/// Whether content can be read now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// Yes.
+    Now,
+    /// Some work was done, and more is to be: ask again when others had their turn.
+    Soon,
+    /// Others are being read, which it waits for.
+    Later,
+}
+
+/// Bytes before an offset, hashed (xxh3): by them content is known again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Landmark {
+    /// The offset.
+    pub at: u64,
+    /// How many bytes before it are hashed.
+    pub len: u16,
+    /// Their hash.
+    pub hash: u64,
 }
 
 /// Reads until `into` is full or nothing more is there; how much came.
@@ -71,6 +111,7 @@ pub struct ParserName(pub usize);
 pub struct Marks {
     ended: AtomicBool,
     overtaken: AtomicBool,
+    watched: AtomicBool,
     read: Vec<AtomicU64>,
     done: Vec<AtomicBool>,
 }
@@ -81,6 +122,7 @@ impl Marks {
         Self {
             ended: AtomicBool::new(false),
             overtaken: AtomicBool::new(false),
+            watched: AtomicBool::new(false),
             read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
             done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
         }
@@ -106,6 +148,16 @@ impl Marks {
         self.overtaken.load(Ordering::Acquire)
     }
 
+    /// The source: whether its next byte is told by [`Signal::Wake`], so that nobody needs to look for it.
+    pub fn set_watched(&self, watched: bool) {
+        self.watched.store(watched, Ordering::Release);
+    }
+
+    /// Whether its next byte will be told.
+    pub fn watched(&self) -> bool {
+        self.watched.load(Ordering::Acquire)
+    }
+
     /// A pipeline: everything before `offset` was read and handed on.
     pub fn set_read(&self, pipeline: usize, offset: u64) {
         self.read[pipeline].store(offset, Ordering::Release);
@@ -125,6 +177,11 @@ impl Marks {
     /// A pipeline: the feed is read to its end and settled, or was never wanted.
     pub fn set_done(&self, pipeline: usize) {
         self.done[pipeline].store(true, Ordering::Release);
+    }
+
+    /// Whether a pipeline needs the feed no more.
+    pub fn is_done(&self, pipeline: usize) -> bool {
+        self.done[pipeline].load(Ordering::Acquire)
     }
 
     /// Whether no pipeline needs the feed any more.

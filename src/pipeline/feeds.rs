@@ -1,8 +1,10 @@
 //! One feed as a pipeline sees it: where it reads, what is settled.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
+use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::flow::account::{Account, Tally};
@@ -19,14 +21,25 @@ use crate::model::time::Time;
 
 /// After this many looks without news a feed is looked at less often.
 const BUSY_LOOKS: u32 = 50;
-/// How much less often.
+/// How much less often, and how much less where the source tells of news: then only in case that a file system
+/// does not tell it.
 const IDLE_FACTOR: u32 = 10;
+const WATCHED_FACTOR: u32 = 50;
 /// The bytes before the position that are compared when a feed is read on.
 pub const TAIL: usize = 64;
 /// More than a CRI line's time, stream and tag.
 const CRI_HEAD: usize = 256;
 /// As much of a Docker line as a runtime writes at once; its time stands at its end.
 const DOCKER_LINE: usize = 40 << 10;
+
+/// The content of a feed whose bytes are gone.
+struct Nothing;
+
+impl Content for Nothing {
+    fn read_at(&self, _offset: u64, _into: &mut [u8]) -> io::Result<usize> {
+        Ok(0)
+    }
+}
 
 /// One feed and its account.
 pub struct FeedState {
@@ -74,6 +87,10 @@ pub struct FeedState {
     pub is_abandoned: bool,
     /// Whether it was said that it cannot be read.
     pub is_failing: bool,
+    /// Whether it is known how `pos` stands: see [`FeedState::find_place`].
+    pub is_placed: bool,
+    /// What the bytes before a cursor were, when they were last to be trusted.
+    check: Check,
 }
 
 impl FeedState {
@@ -104,17 +121,24 @@ impl FeedState {
             next: None,
             is_abandoned: false,
             is_failing: false,
+            is_placed: false,
+            check: Check::default(),
         }
     }
 
-    /// Looks whether `pos` stands within a line: only a line that was cut leaves it there.
-    pub fn find_place(&mut self) -> io::Result<()> {
-        if self.pos == 0 || !self.feed.replayable {
-            return Ok(());
+    /// Looks whether `pos` stands within a line that was cut: one that has no beginning within the `longest` bytes
+    /// before it. An end that came after a file was taken to be at its end is a line of its own.
+    pub fn find_place(&mut self, longest: usize) -> io::Result<()> {
+        let mut before = [b'\n'];
+        if self.pos > 0 && self.feed.replayable {
+            read_full(self.content(), self.pos - 1, &mut before)?;
         }
-        let mut before = [0];
-        let count = self.feed.content.read_at(self.pos - 1, &mut before)?;
-        self.in_cut = count == 1 && before[0] != b'\n';
+        if before != *b"\n" && self.pos >= longest as u64 {
+            let mut line = vec![0; longest];
+            let count = read_full(self.content(), self.pos - longest as u64, &mut line)?;
+            self.in_cut = memchr::memchr(b'\n', &line[..count]).is_none();
+        }
+        self.is_placed = true;
         Ok(())
     }
 
@@ -122,7 +146,11 @@ impl FeedState {
     pub fn rest(&mut self, poll: Duration, now: Instant) {
         self.at_end = true;
         self.idle = self.idle.saturating_add(1);
-        let factor = if self.idle > BUSY_LOOKS { IDLE_FACTOR } else { 1 };
+        let factor = match self.idle > BUSY_LOOKS {
+            false => 1,
+            true if self.feed.marks.watched() => WATCHED_FACTOR,
+            true => IDLE_FACTOR,
+        };
         self.due = now + poll * factor;
     }
 
@@ -131,6 +159,23 @@ impl FeedState {
         self.idle = 0;
         self.due = Instant::now();
         self.at_end = false;
+    }
+
+    /// Notes that it cannot be read, and says it once.
+    pub fn fails(&mut self, error: &io::Error) {
+        if !std::mem::replace(&mut self.is_failing, true) {
+            warn!(
+                path = %self.feed.origin.path.display(),
+                %error,
+                "a file cannot be read at the moment; it is tried again, nothing is lost while it exists"
+            );
+        }
+    }
+
+    /// Its bytes are gone. What is in flight is still answered for, and must not keep a deleted file's bytes on disk.
+    pub fn abandon(&mut self) {
+        self.is_abandoned = true;
+        self.feed.content = Arc::new(Nothing);
     }
 
     /// Remembers the bytes before the new position.
@@ -164,6 +209,9 @@ impl FeedState {
             Format::Docker => DOCKER_LINE,
             Format::Plain => return None,
         };
+        if !self.content().is_near(offset) {
+            return None;
+        }
         let mut line = vec![0; size];
         let count = read_full(self.content(), offset, &mut line).ok()?;
         line.truncate(memchr::memchr(b'\n', &line[..count]).unwrap_or(count));
@@ -192,16 +240,22 @@ impl FeedState {
     }
 
     /// What the checkpoint is to say.
-    pub fn cursor(&self) -> Cursor {
+    pub fn cursor(&mut self) -> Cursor {
         let resume = self.ledger.to_resume();
-        let check = self.check(resume.offset).unwrap_or_default();
-        Cursor { resume, check, size: self.seen }
+        // Behind a truncation other bytes stand there: the copy that may take over is known by the earlier ones.
+        if !self.is_gone() {
+            self.check = self.check(resume.offset).unwrap_or_default();
+        }
+        Cursor { resume, check: self.check, size: self.seen }
     }
 
     /// The hash of the bytes before `offset`; of none where they cannot be read.
     fn check(&self, offset: u64) -> Option<Check> {
-        if !self.feed.replayable || self.is_abandoned {
+        if !self.feed.replayable {
             return None;
+        }
+        if let Some(landmark) = self.content().landmark(offset) {
+            return Some(Check { at: landmark.at, len: landmark.len, hash: landmark.hash });
         }
         let start = offset.saturating_sub(Check::MAX as u64);
         let mut bytes = [0; Check::MAX];

@@ -35,8 +35,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use tracing::warn;
-
 use crate::flow::checkpoint::{Book, Record};
 use crate::flow::pace::Pace;
 use crate::metrics::PipelineMetrics;
@@ -272,9 +270,6 @@ impl Pipeline {
             return;
         }
         let mut state = FeedState::new(feed, resume);
-        if let Err(error) = state.find_place() {
-            warn!(path = %state.feed.origin.path.display(), %error, "a file cannot be read at the moment; it is tried again");
-        }
         if state.feed.replayable && state.feed.origin.format != Format::Plain {
             state.stream = self.forge.stream(&state.feed.origin);
         }
@@ -290,8 +285,9 @@ impl Pipeline {
 
     fn abandon(&mut self, id: OriginId, size: u64) {
         let Some(state) = self.feeds.get_mut(&id) else { return };
-        state.is_abandoned = true;
-        self.books.unreachable += size.saturating_sub(state.pos);
+        state.abandon();
+        // What was seen and is no whole line yet was not read either.
+        self.books.unreachable += size.max(state.seen).saturating_sub(state.pos);
         if let Some(stream) = state.stream {
             self.pace.place(stream, id, None);
         }

@@ -11,6 +11,7 @@ use super::Pipeline;
 use super::feeds::FeedState;
 use super::turn::End;
 use crate::flow::pace::Window;
+use crate::model::feed::Ready;
 use crate::model::origin::OriginId;
 use crate::model::time::Time;
 
@@ -58,6 +59,15 @@ impl Pipeline {
                 return End::AtEnd;
             }
             let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
+            match state.content().prepare(state.pos) {
+                Ready::Now => {}
+                Ready::Soon => return End::Share,
+                Ready::Later => {
+                    // It has more, so those behind it in its chain wait too.
+                    state.due = now + self.poll_interval;
+                    return End::AtEnd;
+                }
+            }
             let (window, place) = match state.stream {
                 Some(stream) => (self.pace.window(stream, Time::of_system(SystemTime::now())), state.place()),
                 None => (Window::OPEN, None),
@@ -90,9 +100,7 @@ impl Pipeline {
     fn after_turn(&mut self, id: OriginId) {
         let Some(state) = self.feeds.get(&id) else { return };
         state.feed.marks.set_read(self.index, state.pos);
-        if !state.feed.replayable {
-            state.feed.content.release(self.index, state.pos);
-        }
+        state.feed.content.release(self.index, state.pos);
         self.finish_if_done(id);
     }
 

@@ -55,7 +55,7 @@ impl Pipeline {
         touched.sort_unstable();
         touched.dedup();
         let records = touched.iter().filter_map(|id| {
-            let state = self.feeds.get(id)?;
+            let state = self.feeds.get_mut(id)?;
             state.feed.replayable.then(|| Record::Cursor(Arc::clone(&self.name), *id, state.cursor()))
         });
         let records: Vec<_> = records.collect();
@@ -100,7 +100,7 @@ impl Pipeline {
 
     /// Ends a feed that is read and settled to its end, when nothing more will come.
     pub(super) fn finish_if_done(&mut self, id: OriginId) {
-        let Some(state) = self.feeds.get(&id).filter(|state| state.is_done()) else { return };
+        let Some(state) = self.feeds.get_mut(&id).filter(|state| state.is_done()) else { return };
         if state.feed.replayable && !state.is_abandoned {
             self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
         }

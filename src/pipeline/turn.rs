@@ -11,7 +11,6 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::feeds::FeedState;
@@ -80,6 +79,12 @@ impl Reader {
         self.cut = 0;
         // Asked before reading: if nothing more will come, what is found then is all.
         let ended = state.feed.marks.ended();
+        if !state.is_placed
+            && let Err(error) = state.find_place(self.longest)
+        {
+            state.fails(&error);
+            return End::AtEnd;
+        }
         match is_unchanged(state) {
             Look::News => {}
             Look::Same if (ended && state.pos < state.seen) || self.is_dangling(state) => {}
@@ -152,13 +157,7 @@ impl Turn<'_> {
                 Ok(0) => break self.finish(ended),
                 Ok(_) => self.state.is_failing = false,
                 Err(error) => {
-                    if !std::mem::replace(&mut self.state.is_failing, true) {
-                        warn!(
-                            path = %self.state.feed.origin.path.display(),
-                            %error,
-                            "a file cannot be read at the moment; it is tried again, nothing is lost while it exists"
-                        );
-                    }
+                    self.state.fails(&error);
                     break End::AtEnd;
                 }
             }

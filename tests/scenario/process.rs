@@ -190,6 +190,13 @@ impl Start {
         self
     }
 
+    /// Another user's process, where this one's user may do that.
+    pub fn user(mut self, user: u32) -> Start {
+        use std::os::unix::process::CommandExt as _;
+        self.command.uid(user).gid(user);
+        self
+    }
+
     /// Starts it.
     pub fn start(mut self) -> Tailwater {
         let began = fs::read(&self.log).map_or(0, |log| log.len());

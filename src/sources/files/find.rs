@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use globset::GlobSet;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::flow::rotation;
@@ -67,8 +68,16 @@ pub struct Stat {
     pub inode: (u64, u64),
     /// Bytes.
     pub size: u64,
-    /// Seconds since the epoch when it was last written.
+    /// Nanoseconds since the epoch when it was last written.
     pub modified: i64,
+}
+
+impl Stat {
+    /// What the system says.
+    pub fn of(meta: &fs::Metadata) -> Self {
+        let modified = meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec());
+        Self { inode: (meta.dev(), meta.ino()), size: meta.size(), modified }
+    }
 }
 
 /// What one walk came upon.
@@ -155,7 +164,7 @@ impl Finder {
                 let restart = std::str::from_utf8(parsed.base).ok().and_then(kubernetes::parse_restart);
                 let Some(restart) = restart else { continue };
                 let workload = kubernetes::workload(pod_name, container_name, restart);
-                self.add(&path, chain, workload, walk);
+                self.add(&path, chain, workload, &GlobSet::empty(), walk);
             }
         }
     }
@@ -182,7 +191,7 @@ impl Finder {
                 continue;
             }
             if root.wants(&path, &logical) {
-                self.add(&path, xxh3_64(logical.as_os_str().as_bytes()), None, walk);
+                self.add(&path, xxh3_64(logical.as_os_str().as_bytes()), None, &settings.exclude, walk);
             } else if depth < root.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH) && path.is_dir() {
                 self.walk_root(settings, root, &path, depth + 1, seen, walk);
             }
@@ -190,7 +199,7 @@ impl Finder {
     }
 
     /// Adds a file; behind a symlink also the rotations of its target, which lie in the target's folder.
-    fn add(&self, path: &Path, chain: u64, workload: Option<Workload>, walk: &mut Walk) {
+    fn add(&self, path: &Path, chain: u64, workload: Option<Workload>, exclude: &GlobSet, walk: &mut Walk) {
         let is_link = match fs::symlink_metadata(path) {
             Ok(meta) => meta.file_type().is_symlink(),
             // Gone since the folder was listed.
@@ -211,7 +220,7 @@ impl Finder {
         let base = rotation::parse(name.as_bytes()).base.to_vec();
         for sibling in list(dir, walk) {
             let sibling_name = sibling.file_name().unwrap_or_default().as_bytes();
-            if rotation::parse(sibling_name).base == base {
+            if rotation::parse(sibling_name).base == base && !exclude.is_match(&sibling) {
                 self.add_file(&sibling, chain, workload.clone(), walk);
             }
         }
@@ -243,7 +252,7 @@ impl Finder {
             gzip: parsed.gzip,
             chain,
             workload,
-            stat: Stat { inode: (meta.dev(), meta.ino()), size: meta.size(), modified: meta.mtime() },
+            stat: Stat::of(&meta),
         });
     }
 }

@@ -9,9 +9,9 @@ use std::path::Path;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::flow::checkpoint::{Check, OriginRecord, State};
+use crate::flow::checkpoint::{Check, Cursor, OriginRecord, State};
 use crate::model::feed::{Content, read_full};
-use crate::model::origin::{HEAD_MAX, OriginId};
+use crate::model::origin::HEAD_MAX;
 
 /// The first line of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,28 +48,69 @@ pub fn read_start(content: &dyn Content, all: bool) -> io::Result<Start> {
     Ok(Start::Head(head, bytes))
 }
 
-/// The origins that a file could be, the newest first.
-pub fn candidates<'s>(state: &'s State, logical: &Path, head: Head) -> Vec<&'s OriginRecord> {
-    let mut found: Vec<&OriginRecord> = state
-        .origins
-        .values()
-        .filter(|origin| origin.head_hash == head.hash && origin.head_len == head.len && origin.path == logical)
-        .collect();
-    found.sort_by_key(|origin| std::cmp::Reverse(origin.count));
-    found
+/// The first `len` bytes, as a head.
+pub fn head_of(content: &dyn Content, len: usize) -> io::Result<Head> {
+    let mut bytes = vec![0; len];
+    let length = read_full(content, 0, &mut bytes)?;
+    Ok(Head { len: length as u16, hash: xxh3_64(&bytes[..length]) })
 }
 
-/// Whether `content` holds what every pipeline has read of `id`.
-pub fn fits(state: &State, id: OriginId, content: &dyn Content) -> io::Result<bool> {
-    for ((of, _), cursor) in state.cursors.range((id, "".into())..) {
-        if *of != id {
-            break;
-        }
-        if !check_matches(&cursor.check, content)? {
-            return Ok(false);
-        }
+/// An origin that a file could be.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The origin.
+    pub record: OriginRecord,
+    /// The pipelines' cursors in it.
+    pub cursors: Vec<Cursor>,
+}
+
+impl Known {
+    /// Whether something was hashed, by which it can be told from others with the same first line.
+    pub fn is_proven(&self) -> bool {
+        self.cursors.iter().any(|cursor| cursor.check.len > 0)
     }
-    Ok(true)
+
+    /// Whether every pipeline has settled `length` bytes, and those are all (a length is known modulo 2³²).
+    pub fn is_settled_to(&self, length: u32) -> bool {
+        !self.cursors.is_empty() && self.cursors.iter().all(|cursor| is_settled_to(cursor, length))
+    }
+
+    /// Whether `content` holds what every pipeline has read.
+    pub fn fits(&self, content: &dyn Content) -> io::Result<bool> {
+        for cursor in &self.cursors {
+            if !check_matches(&cursor.check, content)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Whether a pipeline has settled `length` bytes (modulo 2³²), and those are all that it has seen.
+pub fn is_settled_to(cursor: &Cursor, length: u32) -> bool {
+    cursor.resume.offset as u32 == length && cursor.size <= cursor.resume.offset && cursor.resume.offset > 0
+}
+
+/// The origins that a file could be: of its logical path, or of its inode, and of its first line. The best hint
+/// first: bytes that were hashed, then the inode, then the newest.
+pub fn candidates(state: &State, logical: &Path, inode: (u64, u64), head: Head) -> Vec<Known> {
+    let mut found: Vec<Known> = state
+        .origins
+        .values()
+        .filter(|origin| origin.head_hash == head.hash && origin.head_len == head.len)
+        .filter(|origin| origin.path == logical || origin.inode == inode)
+        .map(|origin| {
+            let of_origin = state.cursors.range((origin.id, "".into())..).take_while(|((id, _), _)| *id == origin.id);
+            Known { record: origin.clone(), cursors: of_origin.map(|(_, cursor)| cursor.clone()).collect() }
+        })
+        // A file that has another name now is known by its bytes only.
+        .filter(|known| known.record.path == logical || known.is_proven())
+        .collect();
+    found.sort_by_key(|known| {
+        let record = &known.record;
+        (!known.is_proven(), record.path != logical, record.inode != inode, std::cmp::Reverse(record.count))
+    });
+    found
 }
 
 /// Whether the bytes before a check's offset are the ones that were hashed.

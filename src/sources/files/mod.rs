@@ -4,10 +4,16 @@
 //! - [`slot`]: one file that is followed, and when it is at its end
 //! - [`watch`]: tells of folders in which something changed
 //! - [`identify`]: whose content a file holds
+//! - [`gzip`]: a compressed file's content
 //! - [`follow`]: the thread that keeps all of it and hands feeds to the pipelines
+//! - [`claim`]: its part that finds out whose content a new file is
+//! - [`leave`]: its part that lets go of files
 
+pub mod claim;
 pub mod find;
 pub mod follow;
+pub mod gzip;
 pub mod identify;
+pub mod leave;
 pub mod slot;
 pub mod watch;

@@ -2,12 +2,14 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::find::{Found, Stat};
+use super::identify::{self, Head};
 use crate::model::feed::{Content, Marks};
 use crate::model::origin::{Origin, OriginId};
 
@@ -37,7 +39,12 @@ impl FileContent {
         if !meta.is_file() {
             return Err(io::Error::other("not a regular file"));
         }
-        Ok((Stat { inode: (meta.dev(), meta.ino()), size: meta.size(), modified: meta.mtime() }, meta.nlink()))
+        Ok((Stat::of(&meta), meta.nlink()))
+    }
+
+    /// A path that leads to this very file, whatever its names are.
+    pub fn path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
     }
 }
 
@@ -64,20 +71,30 @@ pub struct Slot {
     pub marks: Arc<Marks>,
     /// The open file; `None` once every pipeline is done with it.
     pub content: Option<Arc<FileContent>>,
+    /// Where a compressed file's content is said to end.
+    pub gzip: Option<u64>,
+    /// Its first line.
+    pub head: Head,
     /// Where it was last seen.
     pub path: PathBuf,
+    /// Whether it had a rotation's suffix there.
+    pub rotated: bool,
     /// Files to be read one after the other share a chain.
     pub chain: u64,
     /// Its place in the chain.
     pub order: u64,
-    /// The size it was last seen with.
-    pub size: u64,
+    /// What the system last said of it.
+    pub stat: Stat,
+    /// The greatest size it was ever seen with.
+    pub most: u64,
     /// When the size was last seen to change.
     pub changed: Instant,
     /// When it was first seen without a name.
     pub deleted: Option<Instant>,
     /// The walk that last saw it.
     pub seen: u64,
+    /// The watch that tells of its next byte.
+    pub watch: Option<i32>,
 }
 
 impl Slot {
@@ -86,20 +103,44 @@ impl Slot {
         self.origin.id
     }
 
-    /// Takes in that a walk saw it. Whether it has shrunk: its content is not what it was.
+    /// Whether what a walk found is still this file as it was last known. An open file keeps its inode to itself; a
+    /// closed one's may be another's by now.
+    pub fn is_still(&self, found: &Found) -> bool {
+        match (&self.content, self.gzip) {
+            (Some(_), None) => true,
+            _ => self.stat.size == found.stat.size && self.stat.modified == found.stat.modified,
+        }
+    }
+
+    /// Takes in that a walk saw it. Whether its content is not what it was.
     pub fn see(&mut self, found: &Found, walk: u64) -> bool {
         self.seen = walk;
         self.path.clone_from(&found.path);
-        self.note_size(found.stat.size)
+        self.rotated = found.rotated;
+        let is_written = self.stat.modified != found.stat.modified;
+        // What nobody has read from may have been truncated and have grown again, and no reader would see it.
+        let is_other = is_written && self.gzip.is_none() && self.marks.slowest_read() == 0 && !self.has_its_head();
+        self.note(found.stat) || is_other
     }
 
-    /// Takes in its size; whether it has shrunk.
-    fn note_size(&mut self, size: u64) -> bool {
-        let shrunk = size < self.size;
-        if size != self.size {
-            self.size = size;
+    /// Whether the first line is the one it had.
+    pub fn has_its_head(&self) -> bool {
+        let Some(content) = &self.content else { return true };
+        match identify::head_of(&**content, usize::from(self.head.len)) {
+            Ok(head) => head == self.head,
+            // Not to be read at the moment is not to be another file.
+            Err(_) => true,
+        }
+    }
+
+    /// Takes in what the system says; whether it has shrunk.
+    fn note(&mut self, stat: Stat) -> bool {
+        let shrunk = stat.size < self.stat.size;
+        if stat.size != self.stat.size {
             self.changed = Instant::now();
         }
+        self.stat = stat;
+        self.most = self.most.max(stat.size);
         shrunk
     }
 
@@ -110,7 +151,7 @@ impl Slot {
         if names == 0 && self.deleted.is_none() {
             self.deleted = Some(Instant::now());
         }
-        self.note_size(stat.size)
+        self.note(stat)
     }
 
     /// Whether no more bytes are to be expected. `succeeded`: the next file of its chain has bytes already.
@@ -122,8 +163,13 @@ impl Slot {
         }
     }
 
+    /// Where its content ends, as far as is known.
+    pub fn length(&self) -> u64 {
+        self.gzip.unwrap_or(self.most)
+    }
+
     /// Bytes that the slowest pipeline has not read.
     pub fn unread(&self) -> u64 {
-        self.size.saturating_sub(self.marks.slowest_read())
+        self.length().saturating_sub(self.marks.slowest_read())
     }
 }

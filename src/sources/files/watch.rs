@@ -1,12 +1,13 @@
 //! Tells of folders in which something changed.
 //!
-//! inotify watches *folders* only (new names, renames, deletions); how files grow is asked for by time. Where
-//! watches run out, or a file system reports nothing, the follower's regular walk finds the same later.
+//! inotify watches *folders* (new names, renames, deletions); how files grow is asked for by time. Only a file that
+//! is idle is watched itself, for its next byte, once. Where watches run out, or a file system reports nothing, the
+//! follower's regular walk and the pipelines' looks find the same later.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ pub struct Watch {
     /// `None` where the system gives no inotify instance.
     inotify: Option<OwnedFd>,
     folders: HashMap<PathBuf, i32>,
+    /// Files that are watched for their next byte.
+    files: HashSet<i32>,
+    /// No more files than this are watched: folders go first.
+    most_files: usize,
     wake: Arc<OwnedFd>,
     /// Whether it was said that watches ran out.
     said: bool,
@@ -36,13 +41,20 @@ impl Waker {
     }
 }
 
-/// Why a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
-    /// Something changed in a watched folder.
-    Changed,
-    /// [`Waker::wake`] was called, or the time is over.
-    No,
+/// What came of a wait.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Woken {
+    /// Whether something changed in a watched folder.
+    pub changed: bool,
+    /// The files that have bytes now; they are watched no more.
+    pub files: Vec<i32>,
+}
+
+/// How many watches the system gives a user.
+fn most_watches() -> usize {
+    let text = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").unwrap_or_default();
+    // The least that any kernel gives.
+    text.trim().parse().unwrap_or(8192)
 }
 
 impl Watch {
@@ -60,7 +72,8 @@ impl Watch {
                 None
             }
         };
-        Ok(Self { inotify, folders: HashMap::new(), wake, said: false })
+        let most_files = most_watches() / 2;
+        Ok(Self { inotify, folders: HashMap::new(), files: HashSet::new(), most_files, wake, said: false })
     }
 
     /// A handle that wakes it.
@@ -112,6 +125,23 @@ impl Watch {
         self.inotify.is_some() && self.folders.len() >= folders.len()
     }
 
+    /// Watches a file for its next byte; `None` where that is not to be had.
+    pub fn arm(&mut self, file: &Path) -> Option<i32> {
+        let inotify = self.inotify.as_ref().filter(|_| self.files.len() < self.most_files)?;
+        // Without a watch it is looked at in time.
+        let watch = inotify::add_watch(inotify, file, WatchFlags::MODIFY | WatchFlags::ONESHOT).ok()?;
+        self.files.insert(watch);
+        Some(watch)
+    }
+
+    /// Watches a file no more.
+    pub fn disarm(&mut self, watch: i32) {
+        if let Some(inotify) = self.inotify.as_ref().filter(|_| self.files.remove(&watch)) {
+            // It may have told of a byte just now, and then the kernel took it away.
+            let _gone = inotify::remove_watch(inotify, watch);
+        }
+    }
+
     /// Waits for a change, a wake or `timeout`.
     pub fn wait(&mut self, timeout: Duration) -> Woken {
         let mut fds = vec![PollFd::from_borrowed_fd(self.wake.as_fd(), PollFlags::IN)];
@@ -124,22 +154,28 @@ impl Watch {
         let mut counter = [0; 8];
         // Nothing to take where nobody woke us.
         let _empty = rustix::io::read(&self.wake, &mut counter);
-        if self.drain() { Woken::Changed } else { Woken::No }
+        self.drain()
     }
 
-    /// Takes all events; whether there were any.
-    fn drain(&mut self) -> bool {
-        let Some(inotify) = &self.inotify else { return false };
+    /// Takes all events.
+    fn drain(&mut self) -> Woken {
+        let mut woken = Woken::default();
+        let Some(inotify) = &self.inotify else { return woken };
         let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
-        let mut changed = false;
         while let Ok(event) = reader.next() {
-            changed = true;
-            if event.events().contains(ReadFlags::IGNORED) {
-                let gone = event.wd();
-                self.folders.retain(|_, watch| *watch != gone);
+            let watch = event.wd();
+            if self.files.remove(&watch) {
+                woken.files.push(watch);
+            } else if event.events().contains(ReadFlags::IGNORED) {
+                let before = self.folders.len();
+                self.folders.retain(|_, known| *known != watch);
+                // Else it is the end of a file's watch, which was told.
+                woken.changed |= self.folders.len() != before;
+            } else {
+                woken.changed = true;
             }
         }
-        changed
+        woken
     }
 }
