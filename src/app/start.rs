@@ -547,7 +547,11 @@ fn start_sources(
             .iter()
             .map(|pipeline| (Arc::clone(&pipeline.name), Arc::new(inbox(pipeline)) as _))
             .collect(),
-        limits: Limits { hold_deleted: settings.hold_deleted, hold_deleted_bytes: settings.hold_deleted_bytes },
+        limits: Limits {
+            hold_deleted: settings.hold_deleted,
+            hold_deleted_bytes: settings.hold_deleted_bytes,
+            descriptors: machine::descriptors_for_files(),
+        },
         host,
         once: settings.once,
         gauges: Arc::clone(gauges),
