@@ -13,7 +13,7 @@ pub enum Exit {
     Unavailable,
     /// A fault of Tailwater's own.
     Internal,
-    /// The state directory cannot be created or written.
+    /// A dead-letter file cannot be created.
     CannotCreate,
     /// Reading or writing failed.
     Io,
@@ -57,7 +57,7 @@ impl Exit {
             Self::Usage => "flags, variables or settings are wrong",
             Self::Unavailable => "the admin port cannot be listened on",
             Self::Internal => "a fault of tailwater's own",
-            Self::CannotCreate => "the state directory cannot be created or written",
+            Self::CannotCreate => "a dead-letter file cannot be created",
             Self::Io => "reading or writing failed",
             Self::Undelivered => "not everything could be delivered",
             Self::Locked => "another process holds the state directory",

@@ -15,6 +15,18 @@ pub fn raise_descriptor_limit() {
     }
 }
 
+/// How many files may be open at a time: what the limit leaves when connections, folders and the rest have theirs.
+pub fn descriptors_for_files() -> usize {
+    let limit =
+        getrlimit(Resource::Nofile).current.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX));
+    for_files(limit)
+}
+
+/// A quarter is kept for the rest, but no less than 40 and no more than 256; and some files are open in any case.
+fn for_files(limit: usize) -> usize {
+    limit.saturating_sub((limit / 4).clamp(40, 256)).max(8)
+}
+
 /// The machine's name: `NODE_NAME`, as the downward API gives it, else the host's own.
 pub fn host() -> Arc<str> {
     let named = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
@@ -42,6 +54,12 @@ fn pod_uid(mounts: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_are_kept_for_the_rest() {
+        let cases = [(16, 8), (64, 24), (256, 192), (1024, 768), (1 << 20, (1 << 20) - 256)];
+        assert_eq!(cases.map(|(limit, _)| for_files(limit)), cases.map(|(_, files)| files));
+    }
 
     #[test]
     fn the_pod_is_known_by_the_kubelets_mounts() {

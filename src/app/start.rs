@@ -32,11 +32,12 @@ use crate::model::units::format_bytes;
 use crate::pipeline::forge::Tools;
 use crate::pipeline::{Inbox, Parts, Pipeline, Summary};
 use crate::sinks::kind::Transport;
+use crate::sources::StartAt;
 use crate::sources::files::find::Finder;
 use crate::sources::files::follow::{Follower, Gauges, Limits, Parts as FollowerParts};
 use crate::sources::files::watch::{Waker, Watch};
 use crate::sources::stdin::{self, Pipe};
-use crate::store::{OpenError, Store};
+use crate::store::{Began, OpenError, Store};
 
 /// How often active files are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
@@ -239,26 +240,42 @@ fn open_store(settings: &Settings) -> Result<Store, Refused> {
     open_dir(dir, settings.shutdown_grace)
 }
 
-fn open_dir(dir: &Path, wait: Duration) -> Result<Store, Refused> {
-    Store::open(dir, wait).map_err(|error| match error {
-        OpenError::Locked(holder) => {
-            let holder = holder.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
-            Refused {
-                message: format!(
-                    "state directory `{}` is held by {holder}; two would send everything twice. End it, or give this one a \
-                     directory of its own",
-                    dir.display()
-                ),
-                exit: Exit::Locked,
+/// A start without cursors is never silent: it says for every source where its files are read from.
+fn say_where_reading_begins(finders: &[Finder], began: &Began) {
+    for finder in finders {
+        let source = &*finder.source;
+        match (began, finder.common.start_at) {
+            (Began::GoesOn, _) => {}
+            (Began::Anew, StartAt::Beginning) => {
+                info!(source, "there is no checkpoint yet, so files are read from their beginning");
             }
+            (Began::Anew, StartAt::End) => {
+                info!(source, "there is no checkpoint yet, so files are read from their end, as `start_at` says");
+            }
+            (Began::Lost(why), StartAt::Beginning) => warn!(
+                source,
+                "no checkpoint can be used: {why}; files are read from their beginning, so lines that were delivered are sent again"
+            ),
+            (Began::Lost(why), StartAt::End) => warn!(
+                source,
+                "no checkpoint can be used: {why}; files are read from their end, as `start_at` says, so lines that were not \
+                 delivered before are passed over"
+            ),
         }
-        OpenError::Directory(error) => Refused {
+    }
+}
+
+fn open_dir(dir: &Path, wait: Duration) -> Result<Store, Refused> {
+    Store::open(dir, wait).map_err(|OpenError::Locked(holder)| {
+        let holder = holder.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
+        Refused {
             message: format!(
-                "state directory `{}` cannot be used: {error}. Make it writable for this user, or name another",
+                "state directory `{}` is held by {holder}; two would send everything twice. End it, or give this one a \
+                 directory of its own",
                 dir.display()
             ),
-            exit: Exit::CannotCreate,
-        },
+            exit: Exit::Locked,
+        }
     })
 }
 
@@ -515,6 +532,9 @@ fn start_sources(
         gauges.walked.store(true, Ordering::Release);
         return Ok((stop, None));
     }
+    if settings.state_dir.is_some() {
+        say_where_reading_begins(&finders, store.began());
+    }
     let watch = Watch::new().map_err(|error| Refused {
         message: format!("files cannot be followed: {error}; raise the limit of open files"),
         exit: Exit::Io,
@@ -527,7 +547,11 @@ fn start_sources(
             .iter()
             .map(|pipeline| (Arc::clone(&pipeline.name), Arc::new(inbox(pipeline)) as _))
             .collect(),
-        limits: Limits { hold_deleted: settings.hold_deleted, hold_deleted_bytes: settings.hold_deleted_bytes },
+        limits: Limits {
+            hold_deleted: settings.hold_deleted,
+            hold_deleted_bytes: settings.hold_deleted_bytes,
+            descriptors: machine::descriptors_for_files(),
+        },
         host,
         once: settings.once,
         gauges: Arc::clone(gauges),

@@ -112,6 +112,7 @@ pub struct Marks {
     ended: AtomicBool,
     overtaken: AtomicBool,
     watched: AtomicBool,
+    parked: AtomicBool,
     read: Vec<AtomicU64>,
     done: Vec<AtomicBool>,
 }
@@ -123,6 +124,7 @@ impl Marks {
             ended: AtomicBool::new(false),
             overtaken: AtomicBool::new(false),
             watched: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
             read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
             done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
         }
@@ -156,6 +158,22 @@ impl Marks {
     /// Whether its next byte will be told.
     pub fn watched(&self) -> bool {
         self.watched.load(Ordering::Acquire)
+    }
+
+    /// The source: another file needs the descriptor. What was read is settled, and the feed is done with; it is handed
+    /// over again where there is more to read.
+    pub fn set_parked(&self) {
+        self.parked.store(true, Ordering::Release);
+    }
+
+    /// Whether the feed is to be let go of for now.
+    pub fn parked(&self) -> bool {
+        self.parked.load(Ordering::Acquire)
+    }
+
+    /// How far a pipeline has read; `None` where it needs the feed no more.
+    pub fn read_by(&self, pipeline: usize) -> Option<u64> {
+        (!self.is_done(pipeline)).then(|| self.read[pipeline].load(Ordering::Acquire))
     }
 
     /// A pipeline: everything before `offset` was read and handed on.

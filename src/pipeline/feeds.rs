@@ -267,10 +267,14 @@ impl FeedState {
         Some(Check::new(offset, &bytes[..wanted]))
     }
 
-    /// Whether everything was read, handed on and settled, and nothing more will come.
+    /// Whether everything was read, handed on and settled, and nothing more will come, or not to this feed.
     pub fn is_done(&self) -> bool {
         if self.is_abandoned {
             return self.in_flight() == 0;
+        }
+        if self.feed.marks.parked() && self.in_flight() == 0 {
+            // As a restart would have it: the cursor says how to go on.
+            return true;
         }
         self.is_read() && self.ledger.is_settled_to(self.pos)
     }

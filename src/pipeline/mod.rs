@@ -235,6 +235,7 @@ impl Pipeline {
                 if let Some(state) = self.feeds.get_mut(&id) {
                     state.wake();
                     self.put_back(id);
+                    self.finish_if_done(id);
                 }
             }
             Inbox::Source(Signal::Abandoned(id, size)) => self.abandon(id, size),

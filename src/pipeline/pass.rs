@@ -164,8 +164,11 @@ impl Pipeline {
         !self.is_walked || state.next.is_some_and(|next| self.pace.window(stream, now()).holds(next))
     }
 
-    /// Whether a feed is still to be read, as far as stopping goes.
+    /// Whether a feed is still to be read, as far as stopping and descriptors go.
     pub(super) fn may_read(&self, state: &FeedState) -> bool {
+        if state.feed.marks.parked() {
+            return false;
+        }
         match self.stop {
             None => true,
             Some(stop) => !state.feed.replayable || (stop.drain && !state.at_end),

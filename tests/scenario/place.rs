@@ -10,7 +10,8 @@ use crate::support::generate::{self, Options};
 
 /// The folder.
 pub struct Place {
-    dir: TempDir,
+    /// Removed at the end; `None` where another owns it.
+    dir: Option<TempDir>,
     root: PathBuf,
 }
 
@@ -19,7 +20,12 @@ impl Place {
     pub fn new() -> Place {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let root = dir.path().canonicalize().expect("the folder has a path");
-        Place { dir, root }
+        Place { dir: Some(dir), root }
+    }
+
+    /// The same folder once more, for a thread that only looks.
+    pub fn beside(other: &Place) -> Place {
+        Place { dir: None, root: other.root.clone() }
     }
 
     /// A path in it.

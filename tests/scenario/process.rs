@@ -178,6 +178,18 @@ impl Start {
         self
     }
 
+    /// Through another program, which takes the binary and its arguments as its last ones and becomes it.
+    pub fn through<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(mut self, by: I) -> Start {
+        let mut by = by.into_iter();
+        let mut command = Command::new(by.next().expect("a program").as_ref());
+        command.args(by).arg(self.command.get_program()).args(self.command.get_args());
+        let folder = self.command.get_current_dir().expect("it was set");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").current_dir(folder);
+        command.stdout(appended(&folder.join("stdout")));
+        self.command = command;
+        self
+    }
+
     /// Another user's process, where this one's user may do that.
     pub fn user(mut self, user: u32) -> Start {
         use std::os::unix::process::CommandExt as _;
@@ -196,6 +208,15 @@ impl Start {
     pub fn run(self) -> i32 {
         self.start().wait(PATIENCE)
     }
+}
+
+/// Waits until it is ready: every file that is there was looked at once.
+pub fn wait_until_ready(process: &mut Tailwater) -> bool {
+    let admin = process.admin();
+    process.wait_until("it is ready", PATIENCE, || {
+        http::request("GET", &admin, "/readyz", &[], b"").and_then(http::Response::success).is_ok()
+    });
+    true
 }
 
 /// What stands in a log behind `began`, up to its last whole line.

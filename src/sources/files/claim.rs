@@ -255,7 +255,7 @@ impl Follower {
             self.parts.book.look(&mut |state| cursor = state.cursors.get(&(record.id, Arc::clone(name))).cloned());
             let is_wanted = source.wanted_by.get(index).copied().unwrap_or(true);
             let was_done = before.as_ref().is_some_and(|slot| {
-                let has_more = gzip.is_none() && found.stat.size > slot.length();
+                let has_more = gzip.is_none() && (slot.has_more || found.stat.size > slot.length());
                 slot.marks.is_done(index) && !has_more
             });
             let is_read = gzip.zip(cursor.as_ref()).is_some_and(|(size, cursor)| identify::is_settled_to(cursor, size));
@@ -316,6 +316,8 @@ impl Follower {
             deleted: None,
             seen: self.walk,
             watch: None,
+            opened: Instant::now(),
+            has_more: false,
         };
         self.bound.insert(record.id, found.stat.inode);
         self.slots.insert(found.stat.inode, slot);

@@ -50,6 +50,8 @@ pub struct Limits {
     pub hold_deleted: Duration,
     /// No more bytes of deleted, unread files are held; the oldest go first.
     pub hold_deleted_bytes: u64,
+    /// No more files are open at a time; the others take turns.
+    pub descriptors: usize,
 }
 
 /// What the rest of the program sees of the follower.
@@ -142,6 +144,12 @@ pub struct Follower {
     pub(super) known_sources: Vec<Arc<str>>,
     /// Paths whose trouble was said.
     said: HashMap<PathBuf, String>,
+    /// Files that wait for a descriptor since the last walk.
+    pub(super) denied: usize,
+    /// Files that are open, or were let through to be opened since the last walk began.
+    pub(super) open: usize,
+    /// Whether it was said that descriptors are few.
+    pub(super) said_few: bool,
     /// Counts the walks.
     pub(super) walk: u64,
     /// Whether to walk though nothing was told.
@@ -175,6 +183,9 @@ impl Follower {
             stale_watches: Vec::new(),
             known_sources,
             said: HashMap::new(),
+            denied: 0,
+            open: 0,
+            said_few: false,
             walk: 0,
             wants_walk: false,
             next_order,
@@ -190,7 +201,7 @@ impl Follower {
         let mut walk_took = Duration::ZERO;
         let mut complete = false;
         while !self.parts.stop.load(Ordering::Acquire) {
-            let regular = if complete { WALK_WATCHED } else { WALK_UNWATCHED };
+            let regular = if complete && self.denied == 0 { WALK_WATCHED } else { WALK_UNWATCHED };
             let gap = walk_took * WALK_SHARE;
             changed |= std::mem::take(&mut self.wants_walk);
             if (changed && last_walk.elapsed() >= gap) || self.walk == 0 || last_walk.elapsed() >= regular.max(gap) {
@@ -200,7 +211,7 @@ impl Follower {
                 if self.walk == 1 {
                     self.send_all(&Signal::Walked);
                 }
-                if self.parts.once {
+                if self.parts.once && self.denied == 0 {
                     self.say_missing();
                     return;
                 }
@@ -229,6 +240,8 @@ impl Follower {
     /// Walks all sources and takes in what is found; gives the folders to watch.
     fn walk_all(&mut self) -> BTreeSet<PathBuf> {
         self.walk += 1;
+        self.denied = 0;
+        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
             let walk = self.parts.finders[index].walk();
@@ -262,6 +275,10 @@ impl Follower {
                 }
                 return;
             }
+            if !self.take_descriptor() {
+                self.deny(inode);
+                return;
+            }
             // Closed, and not as it was: it has grown, or another file has its inode.
             self.unbind(inode, None);
         }
@@ -285,6 +302,10 @@ impl Follower {
                 return;
             }
             self.waiting.remove(&inode);
+        }
+        if !self.take_descriptor() {
+            self.deny(inode);
+            return;
         }
         self.begin(finder, found);
     }
@@ -371,6 +392,7 @@ impl Follower {
         for inode in done {
             self.close(inode);
         }
+        self.park();
         self.let_go();
         self.give_up_gone();
         if !self.said_missing && self.walk > 1 && !self.waiting.values().any(|waiting| waiting.found.gzip) {
@@ -399,6 +421,10 @@ impl Follower {
             }
         } else if is_new && stat.size > 0 {
             self.waiting.remove(&inode);
+            if !self.take_descriptor() {
+                // The next walk finds it as if it were new.
+                return self.deny(inode);
+            }
             self.begin(finder, found);
         }
     }

@@ -84,8 +84,12 @@ impl Follower {
     pub(super) fn close(&mut self, inode: Inode) {
         let Some(slot) = self.slots.get_mut(&inode) else { return };
         debug!(path = %slot.path.display(), origin = %slot.id(), "read to its end");
-        slot.refresh();
+        // What a parked file has grown by since it was parked was not read.
+        if !slot.marks.parked() {
+            slot.refresh();
+        }
         slot.content = None;
+        self.wants_walk |= self.denied > 0;
         if slot.deleted.is_some() {
             self.leave(inode);
         }
@@ -123,6 +127,7 @@ impl Follower {
         for id in given_up {
             let Some(gone) = self.gone.remove(&id) else { continue };
             if gone.slot.marks.all_done() {
+                self.count_unread(&gone.slot);
                 self.forget(id);
                 continue;
             }

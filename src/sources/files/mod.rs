@@ -8,8 +8,10 @@
 //! - [`follow`]: the thread that keeps all of it and hands feeds to the pipelines
 //! - [`claim`]: its part that finds out whose content a new file is
 //! - [`leave`]: its part that lets go of files
+//! - `descriptors`: its part that has files take turns where too few may be open
 
 pub mod claim;
+mod descriptors;
 pub mod find;
 pub mod follow;
 pub mod gzip;

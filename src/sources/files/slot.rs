@@ -95,6 +95,10 @@ pub struct Slot {
     pub seen: u64,
     /// The watch that tells of its next byte.
     pub watch: Option<i32>,
+    /// When it was opened.
+    pub opened: Instant,
+    /// Whether it was closed for want of descriptors before all of it was read.
+    pub has_more: bool,
 }
 
 impl Slot {
@@ -108,7 +112,7 @@ impl Slot {
     pub fn is_still(&self, found: &Found) -> bool {
         match (&self.content, self.gzip) {
             (Some(_), None) => true,
-            _ => self.stat.size == found.stat.size && self.stat.modified == found.stat.modified,
+            _ => !self.has_more && self.stat.size == found.stat.size && self.stat.modified == found.stat.modified,
         }
     }
 

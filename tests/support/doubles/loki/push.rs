@@ -149,10 +149,13 @@ fn protobuf_entry(message: &[u8], surprises: &mut Vec<String>) -> Result<PushedE
         match field? {
             (1, Field::Bytes(bytes)) => {
                 for field in Fields(bytes) {
-                    // Negative numbers are written as their two's complement.
+                    // Negative numbers are written as their two's complement. Loki counts nanoseconds in 64 bits and
+                    // lets times after 2262 wrap around, as Go does.
                     match field? {
-                        (1, Field::Varint(seconds)) => entry.time += seconds.cast_signed() * 1_000_000_000,
-                        (2, Field::Varint(nanos)) => entry.time += nanos.cast_signed(),
+                        (1, Field::Varint(seconds)) => {
+                            entry.time = entry.time.wrapping_add(seconds.cast_signed().wrapping_mul(1_000_000_000));
+                        }
+                        (2, Field::Varint(nanos)) => entry.time = entry.time.wrapping_add(nanos.cast_signed()),
                         (number, _) => surprises.push(format!("Timestamp field {number}")),
                     }
                 }

@@ -1,0 +1,119 @@
+//! Descriptors are a budget: where there are more files than may be open, they take turns.
+//!
+//! ```text
+//! no descriptor left ──▶ denied: asked again at the next walk
+//!        │
+//!        └─▶ parked: an open file whose read lines are all settled ──every pipeline lets go──▶ closed
+//! ```
+//!
+//! **Invariant**: a file is parked only where every cursor on it stands where its pipeline has read to; it is opened again
+//! as a restart would open it. Deleted files, whose bytes nobody could open again, and compressed ones are never parked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::follow::{Follower, Inode};
+use super::slot::Slot;
+use crate::model::feed::Signal;
+
+/// A file that has more to read keeps its descriptor for this long, once it has it.
+const TURN: Duration = Duration::from_millis(500);
+
+impl Follower {
+    /// Whether one more file may be open.
+    pub(super) fn take_descriptor(&mut self) -> bool {
+        let is_free = self.open < self.parts.limits.descriptors;
+        self.open += usize::from(is_free);
+        is_free
+    }
+
+    /// A file has to wait for a descriptor. One that was followed is not taken for gone meanwhile.
+    pub(super) fn deny(&mut self, inode: Inode) {
+        self.denied += 1;
+        if let Some(slot) = self.slots.get_mut(&inode) {
+            slot.seen = self.walk;
+        }
+        if !std::mem::replace(&mut self.said_few, true) {
+            warn!(
+                open = self.parts.limits.descriptors,
+                "there are more files to read than may be open at a time, so they take turns: each is read later than it \
+                 could be, and one that is deleted before its turn is lost. Raise the limit of open files (nofile)"
+            );
+        }
+    }
+
+    /// Has as many files let go of as others wait for.
+    pub(super) fn park(&mut self) {
+        if self.denied == 0 {
+            return;
+        }
+        let parked = self.slots.values().filter(|slot| slot.content.is_some() && slot.marks.parked()).count();
+        let mut free: Vec<(bool, _, Inode)> = Vec::new();
+        for (inode, slot) in &mut self.slots {
+            let may_be = slot.content.is_some() && slot.gzip.is_none() && !slot.marks.parked();
+            if may_be && slot.refresh() {
+                slot.marks.set_overtaken();
+            }
+            if !may_be || slot.deleted.is_some() || slot.marks.overtaken() {
+                continue;
+            }
+            let has_more = slot.unread() > 0;
+            if !has_more || slot.opened.elapsed() >= TURN {
+                free.push((has_more, slot.opened, *inode));
+            }
+        }
+        // Those that are read to their end first, and of them those that were opened first.
+        free.sort_unstable();
+        let mut wanted = self.denied.saturating_sub(parked);
+        for (has_more, _, inode) in free {
+            if wanted == 0 {
+                return;
+            }
+            let Some(slot) = self.slots.get(&inode).filter(|slot| self.is_settled(slot)) else { continue };
+            let id = slot.id();
+            slot.marks.set_parked();
+            if let Some(slot) = self.slots.get_mut(&inode) {
+                slot.has_more = has_more;
+            }
+            self.send_all(&Signal::Wake(id));
+            wanted -= 1;
+        }
+    }
+
+    /// What was not read of a parked file that is gone is out of reach.
+    pub(super) fn count_unread(&self, slot: &Slot) {
+        if !slot.has_more {
+            return;
+        }
+        warn!(
+            path = %slot.path.display(),
+            "a file was deleted or replaced while it waited for a descriptor; its unread bytes are counted as unreachable. \
+             Raise the limit of open files (nofile)"
+        );
+        for (name, inbox) in &self.parts.pipelines {
+            let mut read = 0;
+            self.parts.book.look(&mut |state| {
+                let cursor = state.cursors.get(&(slot.id(), Arc::clone(name)));
+                read = cursor.map_or(0, |cursor| cursor.resume.offset);
+            });
+            inbox(Signal::Unreachable(slot.length().saturating_sub(read)));
+        }
+    }
+
+    /// Whether every pipeline has all settled that it has read.
+    fn is_settled(&self, slot: &Slot) -> bool {
+        let mut is_settled = true;
+        self.parts.book.look(&mut |state| {
+            let pipelines = self.parts.pipelines.iter().enumerate();
+            is_settled = pipelines.filter_map(|(index, (name, _))| Some((name, slot.marks.read_by(index)?))).all(
+                |(name, read)| {
+                    let cursor = state.cursors.get(&(slot.id(), Arc::clone(name)));
+                    cursor.map_or(read == 0, |cursor| cursor.resume.offset >= read)
+                },
+            );
+        });
+        is_settled
+    }
+}

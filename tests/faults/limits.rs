@@ -1,0 +1,56 @@
+//! Few descriptors: what is open is a budget, files take turns, and every line arrives.
+
+use crate::scenario::Tailwater;
+use crate::world::{Steps, Store, settle};
+
+/// So many files held so many descriptors, and the others were never read; nor was there one for the store.
+fn with_few_descriptors(limit: &str, files: u64) {
+    let mut steps = Steps::new(Store::elasticsearch());
+    let names: Vec<String> = (0..files).map(|number| format!("f{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    steps.write(&names, 10);
+    let file = steps.place.settings(&steps.settings()).display().to_string();
+    let run = Tailwater::with(&steps.place, ["run", "--config", &file]);
+    let limit = format!("--nofile={limit}");
+    let mut process = run.through(["prlimit", &limit, "--"]).start();
+    steps.store.wait_for(&steps.place, steps.lines());
+    for _ in 0..2 {
+        // Idle ones that grow, and half a line that waits for its end.
+        steps.write(&names, 10);
+        steps.place.append("logs/f0.log", format!("<f0={}> half", steps.written["f0"]));
+        steps.store.wait_for(&steps.place, steps.lines());
+        steps.place.append("logs/f0.log", " a line\n");
+        *steps.written.get_mut("f0").expect("it is there") += 1;
+        steps.store.wait_for(&steps.place, steps.lines());
+    }
+    settle(&mut process, "store");
+    let said = process.said();
+    assert!(!said.contains("Too many open files"), "{said}");
+    assert_eq!(said.contains("so they take turns"), files > 100, "{said}");
+    assert_eq!(process.terminate(), 0);
+    steps.assert_once();
+    assert_eq!(steps.repeats(), 0);
+}
+
+#[test]
+fn a_soft_limit_of_64_descriptors_is_raised() {
+    with_few_descriptors("64:4096", 100);
+}
+
+#[test]
+fn a_hundred_and_twenty_files_with_64_descriptors() {
+    with_few_descriptors("64:64", 120);
+}
+
+#[test]
+fn once_with_64_descriptors() {
+    let mut steps = Steps::new(Store::Stdout);
+    let names: Vec<String> = (0..200).map(|number| format!("f{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    steps.write(&names, 10);
+    let from = steps.place.text("logs/*.log");
+    let run = Tailwater::with(&steps.place, ["--from", &from, "--once", "--format", "json"]);
+    let mut process = run.through(["prlimit", "--nofile=64:64", "--"]).start();
+    assert_eq!(process.wait(crate::scenario::PATIENCE), 0);
+    steps.assert_once();
+}

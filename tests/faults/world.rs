@@ -1,0 +1,372 @@
+//! Numbered lines in several logs, the store that they go to, and who has arrived.
+//!
+//! Invariant: a line is known by its log and its number, and is written once; nothing here waits for time.
+
+#![allow(dead_code, reason = "every test binary takes only what it needs from here")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::scenario::process::Metrics;
+use crate::scenario::writer::Rotated;
+use crate::scenario::{PATIENCE, Place, Tailwater, wait_until};
+use crate::support::doubles::elasticsearch::Elasticsearch;
+use crate::support::doubles::loki::Loki;
+use crate::support::time;
+
+/// How many requests are under way at a time.
+pub(crate) const REQUESTS: u64 = 4;
+/// The writer waits where it is so many lines ahead of the store.
+const LEAD: u64 = 6_000;
+
+/// How often what is random is played: `TAILWATER_TEST_ROUNDS`, or `few`.
+pub(crate) fn rounds(few: u64) -> u64 {
+    number("TAILWATER_TEST_ROUNDS").map_or(few, |rounds| rounds.max(1))
+}
+
+/// Numbers that are equal for an equal `TAILWATER_TEST_SEED`.
+pub(crate) struct Chance(u64);
+
+impl Chance {
+    /// `of` tells one test's numbers from another's.
+    pub(crate) fn new(of: u64) -> Chance {
+        Chance(number("TAILWATER_TEST_SEED").unwrap_or(0x7461_696c) ^ of.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
+    /// One below `bound`.
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
+}
+
+/// A sink and the double behind it.
+pub(crate) enum Store {
+    Elasticsearch(Elasticsearch),
+    Loki(Loki),
+    Stdout,
+}
+
+impl Store {
+    pub(crate) fn elasticsearch() -> Store {
+        Store::Elasticsearch(Elasticsearch::start())
+    }
+
+    pub(crate) fn loki() -> Store {
+        Store::Loki(Loki::start())
+    }
+
+    /// The sink's settings: many small batches.
+    pub(crate) fn sink(&self) -> String {
+        let common = format!(
+            "requests_in_flight: {REQUESTS}, batch: {{ max_bytes: 16KiB, max_age: 20ms }}, retry: {{ min: 10ms, max: 100ms }}"
+        );
+        match self {
+            Store::Elasticsearch(double) => format!("{{ type: elasticsearch, url: '{}', {common} }}", double.url()),
+            Store::Loki(double) => format!("{{ type: loki, url: '{}', {common} }}", double.url()),
+            Store::Stdout => "{ type: stdout, format: json, batch: { max_bytes: 16KiB, max_age: 20ms } }".to_owned(),
+        }
+    }
+
+    /// How many different lines it holds; of stdout, how many at all.
+    pub(crate) fn stored(&self, place: &Place) -> u64 {
+        match self {
+            Store::Elasticsearch(double) => double.look(|state| state.stored()),
+            Store::Loki(double) => double.look(|state| state.stored()),
+            Store::Stdout => {
+                memchr::memchr_iter(b'\n', &fs::read(place.path("stdout")).unwrap_or_default()).count() as u64
+            }
+        }
+    }
+
+    /// Waits until it holds so many, and comes back in the moment in which it does: before the answer leaves.
+    pub(crate) fn wait_for(&self, place: &Place, lines: u64) {
+        let came = match self {
+            Store::Elasticsearch(double) => double.wait_until(PATIENCE, |state| state.stored() >= lines),
+            Store::Loki(double) => double.wait_until(PATIENCE, |state| state.stored() >= lines),
+            Store::Stdout => {
+                wait_until("lines on stdout", PATIENCE, || self.stored(place) >= lines);
+                true
+            }
+        };
+        assert!(came, "{lines} lines did not come, {} did:\n{}", self.stored(place), last_words(place));
+    }
+
+    /// How often something came that was there, and the most lines of one request.
+    pub(crate) fn repeats(&self) -> (u64, u64) {
+        match self {
+            Store::Elasticsearch(double) => double
+                .look(|state| (state.repeats(), state.bulks.iter().map(|bulk| bulk.items as u64).max().unwrap_or(0))),
+            Store::Loki(double) => double.look(|state| {
+                (state.repeats(), state.pushes.iter().map(|push| push.entries as u64).max().unwrap_or(0))
+            }),
+            Store::Stdout => (0, 0),
+        }
+    }
+
+    /// How often each number of each log is there.
+    pub(crate) fn seen(&self, place: &Place) -> Seen {
+        let mut seen = Seen::default();
+        match self {
+            Store::Elasticsearch(double) => double.look(|state| {
+                let documents = state.indices.values().flat_map(|index| &index.documents);
+                documents.for_each(|document| seen.see(&document.source));
+            }),
+            Store::Loki(double) => double.look(|state| {
+                state.entries().for_each(|(.., entry)| seen.see(&entry.line));
+                assert!(state.surprises.is_empty(), "{:?}", state.surprises);
+            }),
+            Store::Stdout => place.read("stdout").lines().for_each(|line| seen.see(line)),
+        }
+        seen
+    }
+}
+
+fn last_words(place: &Place) -> String {
+    let log = place.read("log");
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(20)..].join("\n")
+}
+
+/// Lines by log and number, and how often each came.
+#[derive(Default)]
+pub(crate) struct Seen(BTreeMap<(String, u64), u64>);
+
+impl Seen {
+    /// Finds `<log=NUMBER>` in a text.
+    fn see(&mut self, text: &str) {
+        let tag = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(tag, _)| tag);
+        let (log, number) =
+            tag.and_then(|tag| tag.split_once('=')).unwrap_or_else(|| panic!("no line of ours: {text}"));
+        *self.0.entry((log.to_owned(), number.parse().expect("a number"))).or_default() += 1;
+    }
+
+    /// Panics unless every number below `written` of every log is there, once if `once`. Gives the repeats.
+    pub(crate) fn assert_all(&self, written: &BTreeMap<String, u64>, once: bool) -> u64 {
+        let expected = written.iter().flat_map(|(log, count)| (0..*count).map(move |number| (log.clone(), number)));
+        let missing: Vec<_> = expected.filter(|line| !self.0.contains_key(line)).take(5).collect();
+        assert!(missing.is_empty(), "missing: {missing:?}; of {written:?} {} are there", self.0.len());
+        assert_eq!(self.0.len() as u64, written.values().sum::<u64>(), "lines that nobody wrote");
+        let repeated: Vec<_> = self.0.iter().filter(|(_, count)| **count > 1).take(5).collect();
+        assert!(!once || repeated.is_empty(), "more than once: {repeated:?}");
+        self.0.values().map(|count| count - 1).sum()
+    }
+}
+
+/// Three containers and a plain file without times, written to and rotated.
+struct Logs {
+    logs: Vec<(String, Rotated, bool)>,
+    written: BTreeMap<String, u64>,
+    /// The time of the first line, in nanoseconds.
+    start: i64,
+}
+
+impl Logs {
+    fn new(root: PathBuf, rotate_at: u64) -> Logs {
+        let pods = ["a", "b", "c"].map(|name| {
+            let path = root.join(format!("pods/shop_{name}-0_uid-{name}/app/0.log"));
+            (name.to_owned(), Rotated::new(path, rotate_at, usize::MAX), true)
+        });
+        let plain = ("plain".to_owned(), Rotated::new(root.join("plain/app.log"), rotate_at, usize::MAX), false);
+        let logs: Vec<_> = pods.into_iter().chain([plain]).collect();
+        let written = logs.iter().map(|(name, ..)| (name.clone(), 0)).collect();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+        let start = i64::try_from(since.as_nanos()).expect("a clock before 2262") - 1_800_000_000_000;
+        Logs { logs, written, start }
+    }
+
+    /// One line of the next log.
+    fn write(&mut self, chance: &mut Chance) {
+        let at = chance.below(self.logs.len() as u64) as usize;
+        let (name, log, cri) = &mut self.logs[at];
+        let count = self.written.get_mut(name).expect("every log is counted");
+        let filler = "x".repeat(chance.below(160) as usize);
+        // Every third line has the time of the one before.
+        let time = self.start + (*count - *count % 3) as i64 * 10_000;
+        let line = format!("<{name}={count}> {filler}\n");
+        let line = if *cri { format!("{} stdout F {line}", time::rfc3339(time)) } else { line };
+        log.write(line.as_bytes());
+        *count += 1;
+    }
+}
+
+/// A writer on a thread of its own, a store, and a folder.
+pub(crate) struct World {
+    pub(crate) place: Place,
+    pub(crate) store: Arc<Store>,
+    pub(crate) written: Arc<AtomicU64>,
+    stop: Arc<AtomicBool>,
+    writer: Option<JoinHandle<BTreeMap<String, u64>>>,
+}
+
+impl World {
+    /// Begins to write, never further than a few thousand lines ahead of the store.
+    pub(crate) fn new(store: Store, seed: u64) -> World {
+        let (place, store) = (Place::new(), Arc::new(store));
+        let written = Arc::new(AtomicU64::new(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut logs = Logs::new(place.path(""), 60_000);
+        let writer = {
+            let (written, stop, lines) = (Arc::clone(&written), Arc::clone(&stop), Arc::clone(&store));
+            let output = Place::beside(&place);
+            let mut chance = Chance::new(seed);
+            thread::spawn(move || {
+                while !stop.load(Ordering::Acquire) {
+                    wait_until("the store follows the writer", PATIENCE * 10, || {
+                        let ahead = written.load(Ordering::Acquire).saturating_sub(lines.stored(&output));
+                        ahead < LEAD || stop.load(Ordering::Acquire)
+                    });
+                    for _ in 0..200 {
+                        logs.write(&mut chance);
+                        written.fetch_add(1, Ordering::AcqRel);
+                    }
+                }
+                logs.written
+            })
+        };
+        World { place, store, written, stop, writer: Some(writer) }
+    }
+
+    /// Starts the program.
+    pub(crate) fn daemon(&self) -> Tailwater {
+        Tailwater::daemon(&self.place, &self.settings())
+    }
+
+    pub(crate) fn settings(&self) -> String {
+        format!(
+            "admin: {{ listen: '127.0.0.1:0' }}\nsources:\n  pods: {{ type: kubernetes, path: {} }}\n  plain: {{ type: file, include: '{}' }}\nsinks: {{ store: {} }}\n",
+            self.place.pods(),
+            self.place.text("plain/*.log"),
+            self.store.sink()
+        )
+    }
+
+    /// Waits until the store holds `more` lines than now, to the moment.
+    pub(crate) fn wait_for_more(&self, more: u64) {
+        self.store.wait_for(&self.place, self.store.stored(&self.place) + more);
+    }
+
+    /// Ends the writer: how many lines of which log it wrote.
+    pub(crate) fn stop_writing(&mut self) -> BTreeMap<String, u64> {
+        self.stop.store(true, Ordering::Release);
+        self.writer.take().expect("it writes").join().expect("the writer did not fail")
+    }
+
+    /// Ends the writer, has all delivered, ends the program: what was written. The account balances.
+    pub(crate) fn finish(&mut self, mut process: Tailwater) -> BTreeMap<String, u64> {
+        let written = self.stop_writing();
+        let lines = written.values().sum();
+        self.store.wait_for(&self.place, lines);
+        settle(&mut process, "store");
+        assert_eq!(process.terminate(), 0);
+        written
+    }
+
+    /// What came again after so many kills is no more than what was on its way.
+    pub(crate) fn assert_few_repeats(&self, kills: u64) {
+        let (repeats, largest) = self.store.repeats();
+        let most = kills * 2 * REQUESTS * largest;
+        println!("{kills} kills: {repeats} repeats, requests of up to {largest} lines");
+        assert!(repeats <= most, "{repeats} repeats, with {kills} kills and requests of up to {largest} lines");
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(writer) = self.writer.take() {
+            // It can only have failed, which the test has said.
+            _ = writer.join();
+        }
+    }
+}
+
+/// Waits until nothing is in flight; then the account balances.
+pub(crate) fn settle(process: &mut Tailwater, pipeline: &str) {
+    let admin = process.admin();
+    process.wait_until("nothing is in flight and nothing unread", PATIENCE, || {
+        let metrics = Metrics::of(&admin);
+        metrics.of_pipeline("lines_in_flight", pipeline) == 0 && metrics.of_pipeline("lag_bytes", pipeline) == 0
+    });
+    Metrics::of(&admin).assert_accounted(pipeline);
+}
+
+/// A log of plain lines that a test writes step by step.
+pub(crate) struct Steps {
+    pub(crate) place: Place,
+    pub(crate) store: Store,
+    pub(crate) written: BTreeMap<String, u64>,
+    /// More settings at the top.
+    pub(crate) top: String,
+    /// More keys of the source.
+    pub(crate) source: String,
+}
+
+impl Steps {
+    pub(crate) fn new(store: Store) -> Steps {
+        let (top, source) = (String::new(), String::new());
+        Steps { place: Place::new(), store, written: BTreeMap::new(), top, source }
+    }
+
+    /// So many more lines in each of these logs.
+    pub(crate) fn write(&mut self, logs: &[&str], lines: u64) {
+        for log in logs {
+            let count = self.written.entry((*log).to_owned()).or_default();
+            let text: String = (*count..*count + lines).map(|number| format!("<{log}={number}> a line\n")).collect();
+            self.place.append(&format!("logs/{log}.log"), text);
+            *count += lines;
+        }
+    }
+
+    pub(crate) fn lines(&self) -> u64 {
+        self.written.values().sum()
+    }
+
+    pub(crate) fn settings(&self) -> String {
+        format!(
+            "admin: {{ listen: '127.0.0.1:0' }}\nshutdown_grace: 5s\n{}sources: {{ logs: {{ type: file, include: '{}', {} }} }}\nsinks: {{ store: {} }}\n",
+            self.top,
+            self.place.text("logs/**/*.log"),
+            self.source,
+            self.store.sink()
+        )
+    }
+
+    pub(crate) fn daemon(&self) -> Tailwater {
+        Tailwater::daemon(&self.place, &self.settings())
+    }
+
+    /// Waits until everything written so far is stored and settled.
+    pub(crate) fn wait(&self, process: &mut Tailwater) {
+        self.store.wait_for(&self.place, self.lines());
+        settle(process, "store");
+    }
+
+    /// Starts, waits for everything, stops.
+    pub(crate) fn run(&self) -> String {
+        let mut process = self.daemon();
+        self.wait(&mut process);
+        assert_eq!(process.terminate(), 0);
+        process.said()
+    }
+
+    /// Every line once.
+    pub(crate) fn assert_once(&self) {
+        self.store.seen(&self.place).assert_all(&self.written, true);
+    }
+
+    /// How often something came that was there.
+    pub(crate) fn repeats(&self) -> u64 {
+        self.store.repeats().0
+    }
+}
