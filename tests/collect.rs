@@ -447,6 +447,17 @@ fn once_tells_by_its_exit_code_that_a_line_was_refused() {
 }
 
 #[test]
+fn once_tells_by_its_exit_code_that_a_file_could_not_be_read() {
+    let place = Place::new();
+    place.write("a.log", "one\n");
+    let from = [place.text("a.log"), place.text("none.log")];
+    let mut process = Tailwater::with(&place, ["--from", &from[0], "--from", &from[1], "--once"]).start();
+    assert_eq!(process.wait(PATIENCE), 74);
+    assert!(process.log().contains("nothing is there") && process.log().contains("none.log"), "{}", process.log());
+    assert!(place.read("stdout").contains("one"), "what is there is delivered all the same");
+}
+
+#[test]
 fn a_second_process_is_told_who_holds_the_state_directory() {
     let place = Place::new();
     let settings = format!(

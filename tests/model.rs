@@ -24,7 +24,7 @@ const CONTAINERS: usize = 3;
 
 /// One thing that happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// A container writes so many lines.
     Write(usize, u16),
     /// A container writes half a line; its next write begins with the other half.

@@ -285,6 +285,10 @@ impl Supervisor<'_> {
         if let Some(exit) = self.failed {
             return exit;
         }
+        if self.manners.once && self.running.gauges.unreadable.load(Ordering::Acquire) > 0 {
+            // Said when it was met.
+            return Exit::Io;
+        }
         let dropped = self.dropped();
         if dropped > 0 {
             warn!(lines = dropped, "dropped, for the reasons said above; name a `dead_letter` to keep such lines");

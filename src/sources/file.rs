@@ -30,6 +30,8 @@ pub struct Root {
     pub depth: Option<usize>,
     /// Held against whole paths.
     pub glob: GlobSet,
+    /// The one file that is named, where there is no wildcard.
+    pub literal: Option<PathBuf>,
 }
 
 impl Settings {
@@ -125,7 +127,8 @@ impl Root {
         let first = parts.iter().take(folders).position(is_wild).unwrap_or(folders);
         let wild = &parts[first..folders];
         let any_depth = parts[first..].iter().any(|part| part.as_os_str().to_string_lossy().contains("**"));
-        Ok(Self { dir: parts[..first].iter().collect(), depth: (!any_depth).then_some(wild.len()), glob })
+        let literal = (!parts.iter().any(is_wild)).then(|| path.to_owned());
+        Ok(Self { dir: parts[..first].iter().collect(), depth: (!any_depth).then_some(wild.len()), glob, literal })
     }
 
     /// Whether a file belongs: by its own path, or by the path of the file that it is a rotation of.

@@ -10,11 +10,11 @@ use crate::support::doubles::loki::{Loki, Mode as PushMode};
 use crate::world::World;
 
 /// The kinds of stores that recognise a repeat.
-pub const STORES: [Kind; 2] = [Kind::Elasticsearch, Kind::Loki];
+pub(crate) const STORES: [Kind; 2] = [Kind::Elasticsearch, Kind::Loki];
 
 /// A kind of store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// By document ids.
     Elasticsearch,
     /// By equal entries.
@@ -32,7 +32,7 @@ enum Store {
 }
 
 /// Runs `program`; panics where a line is missing or stored twice.
-pub fn run(program: &[Step], kind: Kind) {
+pub(crate) fn run(program: &[Step], kind: Kind) {
     let place = Place::new();
     let store = match kind {
         Kind::Elasticsearch => Store::Elasticsearch(Elasticsearch::start()),

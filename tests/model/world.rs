@@ -14,7 +14,7 @@ use crate::CONTAINERS;
 use crate::scenario::Place;
 
 /// All containers.
-pub struct World {
+pub(crate) struct World {
     containers: Vec<Container>,
     /// Counts lines and rotations over all containers, so that names and times only grow.
     clock: u64,
@@ -38,7 +38,7 @@ struct Container {
 
 impl World {
     /// Nothing is written yet.
-    pub fn new(place: &Place) -> World {
+    pub(crate) fn new(place: &Place) -> World {
         let container = |number: usize| Container {
             folder: place.path(&format!("pods/shop_pod-{number}_uid-{number}/app")),
             copies: number == CONTAINERS - 1,
@@ -52,7 +52,7 @@ impl World {
     }
 
     /// The lines that stand in some file.
-    pub fn lines(&self) -> BTreeSet<String> {
+    pub(crate) fn lines(&self) -> BTreeSet<String> {
         let of = |container: &Container| {
             let old = container.old.iter().flat_map(|(_, lines)| lines.clone());
             container.live.iter().cloned().chain(old).chain(container.past.clone()).collect::<Vec<_>>()
@@ -61,7 +61,7 @@ impl World {
     }
 
     /// A container writes whole lines.
-    pub fn write(&mut self, number: usize, lines: u16) {
+    pub(crate) fn write(&mut self, number: usize, lines: u16) {
         let mut text = self.containers[number].half.take().unwrap_or_default();
         for _ in 0..lines {
             let (name, line) = self.line(number);
@@ -72,7 +72,7 @@ impl World {
     }
 
     /// A container writes half a line.
-    pub fn half(&mut self, number: usize) {
+    pub(crate) fn half(&mut self, number: usize) {
         if self.containers[number].half.is_some() {
             return;
         }
@@ -85,7 +85,7 @@ impl World {
     }
 
     /// Ends lines that are begun.
-    pub fn finish(&mut self) {
+    pub(crate) fn finish(&mut self) {
         for container in &mut self.containers {
             if let Some(half) = container.half.take() {
                 container.append(&half);
@@ -105,7 +105,7 @@ impl World {
     }
 
     /// A log is rotated; a file that does not exist or holds nothing is not.
-    pub fn rotate(&mut self, number: usize) {
+    pub(crate) fn rotate(&mut self, number: usize) {
         self.clock += 1;
         let clock = self.clock;
         let container = &mut self.containers[number];
@@ -136,7 +136,7 @@ impl World {
     }
 
     /// Raw rotations are compressed as the kubelet does it: beside, renamed, the raw one removed.
-    pub fn compress(&mut self, number: usize) {
+    pub(crate) fn compress(&mut self, number: usize) {
         for (path, _) in &mut self.containers[number].old {
             if path.extension().is_some_and(|extension| extension == "gz") {
                 continue;
@@ -153,7 +153,7 @@ impl World {
     }
 
     /// The oldest rotation is removed; its lines.
-    pub fn remove(&mut self, number: usize) -> Vec<String> {
+    pub(crate) fn remove(&mut self, number: usize) -> Vec<String> {
         let container = &mut self.containers[number];
         if container.old.is_empty() {
             return Vec::new();
@@ -164,7 +164,7 @@ impl World {
     }
 
     /// A container is started again.
-    pub fn restart(&mut self, number: usize) {
+    pub(crate) fn restart(&mut self, number: usize) {
         let container = &mut self.containers[number];
         if let Some(half) = container.half.take() {
             container.append(&half);

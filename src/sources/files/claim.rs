@@ -74,11 +74,14 @@ impl Follower {
             Ok((size, ..)) => {
                 self.pass(&found);
                 if size.is_none_or(|size| size != 0) {
-                    self.say(found.path, "it is no whole compressed file, and nothing in it can be read".to_owned());
+                    self.say_unreadable(
+                        found.path,
+                        "it is no whole compressed file, and nothing in it can be read".to_owned(),
+                    );
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.say(found.path, format!("it cannot be read: {error}")),
+            Err(error) => self.say_unreadable(found.path, format!("it cannot be read: {error}")),
         }
     }
 

@@ -89,6 +89,8 @@ pub struct Walk {
     pub folders: BTreeSet<PathBuf>,
     /// What was left out and why, for the log.
     pub left_out: Vec<(PathBuf, String)>,
+    /// What is wanted and cannot be had, and why.
+    pub unreadable: Vec<(PathBuf, String)>,
     /// The paths in `found`: two names may lead to one file.
     seen: HashSet<PathBuf>,
 }
@@ -121,12 +123,17 @@ impl Finder {
         let mut walk = Walk::default();
         match &self.how {
             How::Kubernetes { path, names, own_uid } => {
+                await_folder(path, &mut walk);
                 for pod in list(path, &mut walk) {
                     self.walk_pod(&pod, names, own_uid.as_deref(), &mut walk);
                 }
             }
             How::Globs(settings) => {
                 for root in &settings.roots {
+                    await_folder(&root.dir, &mut walk);
+                    if let Some(file) = root.literal.as_ref().filter(|file| is_nowhere(file)) {
+                        walk.unreadable.push((file.clone(), "nothing is there".to_owned()));
+                    }
                     let mut seen = HashSet::new();
                     self.walk_root(settings, root, &root.dir, 0, &mut seen, &mut walk);
                 }
@@ -232,7 +239,7 @@ impl Finder {
             // Gone since the folder was listed.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
-                walk.left_out.push((path.to_owned(), error.to_string()));
+                walk.unreadable.push((path.to_owned(), error.to_string()));
                 return;
             }
         };
@@ -261,6 +268,17 @@ fn logical_path(dir: &Path, name: &[u8]) -> PathBuf {
     dir.join(std::ffi::OsStr::from_bytes(rotation::parse(name).base))
 }
 
+fn is_nowhere(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Has the nearest folder above watched where `dir` does not exist yet, so that it is found when it is made.
+fn await_folder(dir: &Path, walk: &mut Walk) {
+    if is_nowhere(dir) {
+        walk.folders.extend(dir.ancestors().skip(1).find(|above| !is_nowhere(above)).map(Path::to_owned));
+    }
+}
+
 /// The entries of a folder, which is noted as looked into; none where it cannot be read.
 fn list(dir: &Path, walk: &mut Walk) -> Vec<PathBuf> {
     let entries = match fs::read_dir(dir) {
@@ -269,7 +287,7 @@ fn list(dir: &Path, walk: &mut Walk) -> Vec<PathBuf> {
             return Vec::new();
         }
         Err(error) => {
-            walk.left_out.push((dir.to_owned(), error.to_string()));
+            walk.unreadable.push((dir.to_owned(), error.to_string()));
             return Vec::new();
         }
     };
@@ -344,5 +362,22 @@ mod tests {
         assert_eq!(walk.left_out.len(), 2, "{:?}", walk.left_out);
         let settings = file::Settings::for_glob(&format!("{}/**/*.txt", root.display())).expect("a glob");
         assert_eq!(names(&finder(&Settings::File(settings)).walk(), &root), ["b.txt"]);
+    }
+
+    #[test]
+    fn what_is_not_there_yet_is_waited_for_in_the_folder_above() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path().canonicalize().expect("a path");
+        let glob = |text: &str| {
+            let settings = file::Settings::for_glob(&format!("{}/{text}", root.display())).expect("a glob");
+            finder(&Settings::File(settings)).walk()
+        };
+        let walk = glob("a/b/**/*.log");
+        assert!(walk.folders.contains(&root) && walk.unreadable.is_empty(), "{walk:?}");
+        let walk = glob("a/b/one.log");
+        assert!(walk.folders.contains(&root));
+        assert_eq!(walk.unreadable, [(root.join("a/b/one.log"), "nothing is there".to_owned())]);
+        let walk = finder(&Settings::Kubernetes(kubernetes::Settings::at(root.join("pods")))).walk();
+        assert!(walk.folders.contains(&root));
     }
 }

@@ -63,6 +63,8 @@ pub struct Gauges {
     pub known: AtomicU64,
     /// Whether everything was walked once.
     pub walked: AtomicBool,
+    /// Troubles with files that are wanted and could not be read, each said once.
+    pub unreadable: AtomicU64,
 }
 
 /// Takes a pipeline's signals.
@@ -249,6 +251,9 @@ impl Follower {
             for (path, why) in walk.left_out {
                 self.say(path, why);
             }
+            for (path, why) in walk.unreadable {
+                self.say_unreadable(path, why);
+            }
             for found in walk.found {
                 self.take_in(index, found);
             }
@@ -263,6 +268,12 @@ impl Follower {
             warn!(path = %path.display(), "left out: {why}. It is looked at again at every walk");
             self.said.insert(path, why);
         }
+    }
+
+    /// Says that something that is wanted cannot be read, and counts it.
+    pub(super) fn say_unreadable(&mut self, path: PathBuf, why: String) {
+        self.parts.gauges.unreadable.fetch_add(1, Ordering::Release);
+        self.say(path, why);
     }
 
     fn take_in(&mut self, finder: usize, found: Found) {
@@ -336,11 +347,11 @@ impl Follower {
             Ok((Start::Empty | Start::Unfinished, ..)) => self.wait_for(finder, found),
             Ok((Start::Head(_, bytes), ..)) if bytes.starts_with(&[0x1f, 0x8b]) => {
                 self.pass(&found);
-                self.say(found.path, "it is compressed, and its name does not end in .gz".to_owned());
+                self.say_unreadable(found.path, "it is compressed, and its name does not end in .gz".to_owned());
             }
             Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, bytes, content),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => self.say(found.path, format!("it cannot be read: {error}")),
+            Err(error) => self.say_unreadable(found.path, format!("it cannot be read: {error}")),
         }
     }
 
