@@ -179,6 +179,35 @@ fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a document")
 }
 
+/// A table that names tests which are not there shows nothing.
+#[test]
+fn the_tests_of_the_faults_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let document = fs::read_to_string(root.join("docs/delivery.md")).expect("a document");
+    let (_, table) = document.split_once("## Faults").expect("the faults");
+    let (table, _) = table.split_once("Not played").expect("the table's end");
+    let mut names = BTreeSet::new();
+    for name in table.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
+        names.insert(name.rsplit(' ').next().expect("a name"));
+    }
+    assert!(names.len() > 30, "{names:?}");
+    for name in names {
+        let (module, test) = name.split_once("::").expect("module and test");
+        let folders = ["faults", "files", "flow", "sinks"];
+        let files = folders.map(|folder| root.join(format!("tests/{folder}/{module}.rs")));
+        let is_there = files.iter().filter_map(|file| fs::read_to_string(file).ok());
+        assert!(is_there.into_iter().any(|text| text.contains(&format!("fn {test}()"))), "no test `{name}`");
+    }
+    // And none is left out.
+    for file in ["checkpoint", "disk", "groups", "inputs", "kill", "limits"] {
+        let text = fs::read_to_string(root.join(format!("tests/faults/{file}.rs"))).expect("tests");
+        for test in text.split("#[test]").skip(1) {
+            let name = test.split_once("fn ").and_then(|(_, rest)| rest.split_once("()")).expect("a test").0;
+            assert!(table.contains(&format!("{file}::{name}")), "`{file}::{name}` is not in the table");
+        }
+    }
+}
+
 /// Holds every table of a document against what `make` gives for its name.
 fn check(file: &str, make: &dyn Fn(&str) -> Option<String>) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);

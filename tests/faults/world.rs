@@ -151,6 +151,18 @@ impl Seen {
         *self.0.entry((log.to_owned(), number.parse().expect("a number"))).or_default() += 1;
     }
 
+    /// Panics unless every line that lies before `offset` of this file is there.
+    pub(crate) fn assert_has_before(&self, file: &str, offset: u64) {
+        let bytes = fs::read(file).expect("the file is there");
+        let before = String::from_utf8_lossy(&bytes[..usize::try_from(offset).expect("it fits")]);
+        for line in before.lines() {
+            let mut one = Seen::default();
+            one.see(line);
+            let missing = one.0.keys().find(|line| !self.0.contains_key(line));
+            assert!(missing.is_none(), "the cursor {offset} of {file} is ahead of {missing:?}");
+        }
+    }
+
     /// Panics unless every number below `written` of every log is there, once if `once`. Gives the repeats.
     pub(crate) fn assert_all(&self, written: &BTreeMap<String, u64>, once: bool) -> u64 {
         let expected = written.iter().flat_map(|(log, count)| (0..*count).map(move |number| (log.clone(), number)));
@@ -212,10 +224,15 @@ pub(crate) struct World {
 impl World {
     /// Begins to write, never further than a few thousand lines ahead of the store.
     pub(crate) fn new(store: Store, seed: u64) -> World {
+        World::rotated_at(60_000, store, seed)
+    }
+
+    /// The same with another size that logs are rotated at.
+    pub(crate) fn rotated_at(size: u64, store: Store, seed: u64) -> World {
         let (place, store) = (Place::new(), Arc::new(store));
         let written = Arc::new(AtomicU64::new(0));
         let stop = Arc::new(AtomicBool::new(false));
-        let mut logs = Logs::new(place.path(""), 60_000);
+        let mut logs = Logs::new(place.path(""), size);
         let writer = {
             let (written, stop, lines) = (Arc::clone(&written), Arc::clone(&stop), Arc::clone(&store));
             let output = Place::beside(&place);

@@ -1,0 +1,24 @@
+//! Faults that only root can make: full and read-only disks, failing fsyncs, power cuts, control groups, exhausted
+//! inotify. `tests/faults/run` starts it, in a mount namespace of its own; it needs mount, mkfs.ext4, strace, unshare
+//! and the control groups of memory and CPU, and fails where one of them is missing.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+mod scenario;
+mod support;
+
+#[path = "faults/disk.rs"]
+mod disk;
+#[path = "faults/groups.rs"]
+mod groups;
+#[path = "faults/world.rs"]
+mod world;
+
+use std::process::Command;
+
+/// Runs a command to its end; a failure names what is needed.
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output();
+    let output = output.unwrap_or_else(|error| panic!("`{program}` is needed and cannot be started: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`{program} {}` is needed and failed: {said}", arguments.join(" "));
+}
