@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 }
 
 /// What is stored within this time was not forgotten.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// 2026-11-25T00:00:00Z in nanoseconds: after all lines' times.
 const NOW: i64 = 1_795_564_800_000_000_000;
 

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use crate::support::generate::Options;
 
 /// The longest that anything takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// So many bytes of logs: `TAILWATER_TEST_BYTES` (such as `200MB`), or `small` where it is not set.
 pub fn bytes(small: u64) -> u64 {
