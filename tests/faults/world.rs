@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::scenario::process::Metrics;
+use crate::scenario::process::{Metrics, wait_until_ready};
 use crate::scenario::writer::Rotated;
 use crate::scenario::{PATIENCE, Place, Tailwater, wait_until};
 use crate::support::doubles::elasticsearch::Elasticsearch;
@@ -91,9 +91,10 @@ impl Store {
 
     /// Waits until it holds so many, and comes back in the moment in which it does: before the answer leaves.
     pub(crate) fn wait_for(&self, place: &Place, lines: u64) {
+        let patience = if rounds(1) > 1 { PATIENCE * 5 } else { PATIENCE };
         let came = match self {
-            Store::Elasticsearch(double) => double.wait_until(PATIENCE, |state| state.stored() >= lines),
-            Store::Loki(double) => double.wait_until(PATIENCE, |state| state.stored() >= lines),
+            Store::Elasticsearch(double) => double.wait_until(patience, |state| state.stored() >= lines),
+            Store::Loki(double) => double.wait_until(patience, |state| state.stored() >= lines),
             Store::Stdout => {
                 wait_until("lines on stdout", PATIENCE, || self.stored(place) >= lines);
                 true
@@ -310,6 +311,8 @@ impl Drop for World {
 
 /// Waits until nothing is in flight; then the account balances.
 pub(crate) fn settle(process: &mut Tailwater, pipeline: &str) {
+    // Before it has looked for files there is nothing unread either.
+    assert!(wait_until_ready(process));
     let admin = process.admin();
     process.wait_until("nothing is in flight and nothing unread", PATIENCE, || {
         let metrics = Metrics::of(&admin);

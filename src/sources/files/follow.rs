@@ -204,7 +204,11 @@ impl Follower {
         let mut complete = false;
         while !self.parts.stop.load(Ordering::Acquire) {
             let regular = if complete && self.denied == 0 { WALK_WATCHED } else { WALK_UNWATCHED };
-            let gap = walk_took * WALK_SHARE;
+            let mut gap = walk_took * WALK_SHARE;
+            if self.denied > 0 {
+                // Those that wait for a descriptor are asked again by a walk only.
+                gap = gap.min(WALK_WATCHED);
+            }
             changed |= std::mem::take(&mut self.wants_walk);
             if (changed && last_walk.elapsed() >= gap) || self.walk == 0 || last_walk.elapsed() >= regular.max(gap) {
                 changed = false;
