@@ -10,7 +10,7 @@ use tailwater::cli::{Cli, Command};
 use tailwater::config::flags::LogTyped;
 use tailwater::config::machine::Machine;
 use tailwater::config::settings::Settings;
-use tailwater::config::{report, show};
+use tailwater::config::{environment, report, show};
 use tailwater::exit::Exit;
 use tailwater::log;
 
@@ -69,8 +69,13 @@ fn refuse(text: &str) -> Exit {
 fn load(typed: Option<&Path>, log: &LogTyped, machine: &Machine<'_>) -> Result<Settings, Exit> {
     let path = typed.map(Path::to_owned).or_else(|| (machine.env)("TAILWATER_CONFIG").map(PathBuf::from));
     let Some(path) = path else {
+        if environment::has_any(&(machine.variables)()) {
+            let settings = Settings::from_environment(log, machine);
+            return settings.map_err(|problems| refuse(&report::render(&problems, "", "")));
+        }
         return Err(refuse(
-            "tailwater: no settings file was named\nhint: give `--config FILE`, or set TAILWATER_CONFIG\n",
+            "tailwater: no settings file was named\nhint: give `--config FILE`, or set TAILWATER_CONFIG, or write settings into \
+             variables such as TAILWATER__SINKS__LOKI__URL\n",
         ));
     };
     let name = path.display().to_string();

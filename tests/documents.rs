@@ -12,7 +12,7 @@ use std::process::Command;
 
 use clap::{Arg, CommandFactory as _};
 use tailwater::cli::Cli;
-use tailwater::config::{parts, settings, show};
+use tailwater::config::{keys as known_keys, parts, settings, show};
 use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
 use tailwater::flow::account::Account;
@@ -50,10 +50,10 @@ fn settings() {
         "sink" => Some(keys(&[parts::SINK_KEYS])),
         "sinks" => Some(sinks::KINDS.iter().map(|kind| section(kind.name, kind.help, &[kind.keys])).collect()),
         "http" => Some(keys(&[http::KEYS, deliver::KEYS])),
-        map => show::MAPS.iter().find(|(name, _)| *name == map).map(|(_, known)| keys(&[known])),
+        map => known_keys::MAPS.iter().find(|(name, _)| *name == map).map(|(_, known)| keys(&[known])),
     });
     let document = read("docs/settings.md");
-    for (map, _) in show::MAPS {
+    for (map, _) in known_keys::MAPS {
         assert!(document.contains(&format!("<!-- begin {map} -->")), "docs/settings.md has no keys of `{map}`");
     }
     // A kind may get a table that is none of those above.

@@ -17,6 +17,7 @@ use tailwater::sinks::Sink;
 pub fn settings(bytes: &[u8]) -> Result<Settings, Problems> {
     let machine = Machine {
         env: &|name| (name == "NAME").then(|| "value: [".to_owned()),
+        variables: &Vec::new,
         what_is: &|_: &Path| Found::Other,
         memory: None,
         stdout_terminal: false,

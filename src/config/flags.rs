@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::environment;
 use super::machine::{Found, Machine};
 use super::vars::Env;
 use crate::model::settings::{Node, Place, Problems, Value};
@@ -54,11 +55,16 @@ pub fn tree(typed: &Typed, machine: &Machine<'_>, problems: &mut Problems) -> No
         add("fields", fields(labels, problems));
     }
     let from = list("from", &typed.from, env);
-    let from = if from.is_empty() { vec![("-".to_owned(), default_place("from"))] } else { from };
+    let variables = (machine.variables)();
+    let or_default = |given: Vec<Placed>, key: &str, default: Placed| match given.is_empty() {
+        true if !environment::has_key(&variables, key) => vec![default],
+        _ => given,
+    };
+    let from = or_default(from, "sources", ("-".to_owned(), default_place("from")));
     let sources = from.into_iter().filter_map(|value| source(value, machine, problems)).collect();
     add("sources", named(sources));
     let to = list("to", &typed.to, env);
-    let to = if to.is_empty() { vec![("stdout:".to_owned(), default_place("to"))] } else { to };
+    let to = or_default(to, "sinks", ("stdout:".to_owned(), default_place("to")));
     let mut sinks: Vec<_> = to.into_iter().filter_map(|value| sink(value, problems)).collect();
     if let Some(format) = single("format", typed.format.as_ref(), env) {
         set_format(&mut sinks, format, problems);
@@ -258,8 +264,15 @@ mod tests {
             Some("/var/log" | "/var/log/") => Found::Directory,
             _ => Found::Other,
         };
-        let machine =
-            Machine { env: &look_up, what_is: &what_is, memory: None, stdout_terminal: false, stderr_terminal: false };
+        let variables = || env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let machine = Machine {
+            env: &look_up,
+            variables: &variables,
+            what_is: &what_is,
+            memory: None,
+            stdout_terminal: false,
+            stderr_terminal: false,
+        };
         let mut problems = Problems::default();
         let node = tree(typed, &machine, &mut problems);
         (node, problems.0.iter().map(|problem| format!("{}: {}", problem.place, problem.text)).collect())

@@ -15,6 +15,8 @@ use super::vars::Env;
 pub struct Machine<'a> {
     /// Looks a variable of the environment up.
     pub env: Env<'a>,
+    /// All variables of the environment, as names and values.
+    pub variables: &'a dyn Fn() -> Vec<(String, String)>,
     /// What stands at a path.
     pub what_is: &'a dyn Fn(&Path) -> Found,
     /// The memory limit of the cgroup, if it has one.
@@ -41,12 +43,19 @@ impl Machine<'static> {
     pub fn real() -> Self {
         Self {
             env: &|name| env::var(name).ok(), // Not UTF-8 is as good as not set: no setting could use it.
+            variables: &variables,
             what_is: &what_is,
             memory: memory_limit(&|path| fs::read_to_string(path).ok()), // Not readable: not limited, as far as we know.
             stdout_terminal: stdout().is_terminal(),
             stderr_terminal: stderr().is_terminal(),
         }
     }
+}
+
+/// What is not UTF-8 is shown as such to whoever reads it: no setting could use it.
+fn variables() -> Vec<(String, String)> {
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
 /// Looks at a path. A directory named `pods`, or with a folder `namespace_pod_uid` in it, is a pods directory.

@@ -6,12 +6,16 @@
 //! - [`vars`]: variables in values
 //! - [`secret`]: what must not be shown
 //! - [`flags`]: flags and their variables → the same tree
+//! - [`keys`]: which keys stand below which
+//! - [`environment`]: variables that stand for keys of the file
 //! - [`machine`]: what settings depend on outside of their file
 //! - [`settings`], [`parts`]: what the program needs
 //! - [`show`]: the settings in effect, as YAML
 //! - [`report`]: problems, written for people
 
+pub mod environment;
 pub mod flags;
+pub mod keys;
 pub mod machine;
 pub mod parts;
 pub mod report;

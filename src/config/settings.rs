@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
 use super::parts::{self, Entries, Scarce, Sink, Source};
-use super::{vars, yaml};
+use super::{environment, vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
 use crate::log;
@@ -132,7 +132,8 @@ pub enum Shutdown {
 }
 
 impl Settings {
-    /// From the bytes of a settings file called `name`. `log` and its variables go before what the file says.
+    /// From the bytes of a settings file called `name`. Variables go before what the file says, `log` and its variables
+    /// before these.
     pub fn from_file(bytes: &[u8], name: &str, log: &LogTyped, machine: &Machine<'_>) -> Result<Self, Problems> {
         let file: Arc<str> = Arc::from(name);
         let mut problems = Problems::default();
@@ -142,6 +143,7 @@ impl Settings {
         let Some(yaml::Tree { mut root, spoiled }) = yaml::parse(text, &file, &mut put_in, &mut problems) else {
             return Err(problems);
         };
+        environment::put_over(&mut root, KEYS, &(machine.variables)(), &mut problems);
         flags::put_log(&mut root, log, machine.env);
         let (hushed, first) = (hushed(&root, &spoiled), problems.0.len());
         Self::read(root, machine, false, State::Needed, problems).map_err(|mut problems| {
@@ -151,10 +153,21 @@ impl Settings {
         })
     }
 
-    /// From flags and their variables.
+    /// From variables alone, without a settings file.
+    pub fn from_environment(log: &LogTyped, machine: &Machine<'_>) -> Result<Self, Problems> {
+        let mut problems = Problems::default();
+        let place = Place { file: Arc::from("environment"), line: 0, column: 0 };
+        let mut root = Node { place, value: Value::Map(Vec::new()) };
+        environment::put_over(&mut root, KEYS, &(machine.variables)(), &mut problems);
+        flags::put_log(&mut root, log, machine.env);
+        Self::read(root, machine, false, State::Needed, problems)
+    }
+
+    /// From flags and their variables, and variables that stand for keys where no flag says otherwise.
     pub fn from_flags(typed: &Typed, machine: &Machine<'_>) -> Result<Self, Problems> {
         let mut problems = Problems::default();
-        let tree = flags::tree(typed, machine, &mut problems);
+        let mut tree = flags::tree(typed, machine, &mut problems);
+        environment::put_over(&mut tree, KEYS, &(machine.variables)(), &mut problems);
         let once = flags::once(typed, machine.env, &mut problems);
         if !problems.0.is_empty() {
             return Err(problems);

@@ -1,20 +1,18 @@
 //! The settings in effect, as YAML that can be loaded again: `tailwater check`.
 //!
-//! What was typed is shown as it was understood, variables put in; what was not typed is shown with its default and
-//! marked `# default`. **Invariant**: no secret is shown. Values under keys that name one are masked, and so are all
+//! What was typed is shown as it was understood, variables put in, and where: `# tailwater.yaml:3`, `# flag --to`. What was
+//! not typed is shown with its default and marked `# default`. **Invariant**: no secret is shown. Values under keys that name one are masked, and so are all
 //! headers and the passwords in URLs.
 
 use std::fmt::Write as _;
 
+use super::keys::keys_below;
 use super::parts::{SINK_KEYS, SOURCE_KEYS, sink_tables, source_tables};
 use super::secret::{MASK, is_secret, mask_urls};
 use super::settings::{KEYS, Settings};
-use crate::deliver;
-use crate::deliver::http::settings as http;
-use crate::flow::{batch, retry};
-use crate::model::settings::{Key, Node, Value};
+use crate::model::settings::{Key, Node, Place, Value};
 use crate::model::units;
-use crate::{admin, log, sinks, sources};
+use crate::{log, sinks, sources};
 
 /// The settings in effect.
 pub fn render(settings: &Settings) -> String {
@@ -30,23 +28,6 @@ pub fn render(settings: &Settings) -> String {
 
 fn name_of<'n, T: PartialEq>(names: &[(&'n str, T)], value: &T) -> &'n str {
     names.iter().find(|(_, known)| known == value).map_or("", |(name, _)| name)
-}
-
-/// The maps that stand under a key of this name, wherever that is, and their keys.
-pub const MAPS: &[(&str, &[Key])] = &[
-    ("admin", admin::KEYS),
-    ("log", log::KEYS),
-    ("batch", batch::Settings::KEYS),
-    ("retry", retry::KEYS),
-    ("dead_letter", deliver::DEAD_LETTER_KEYS),
-    ("auth", http::AUTH_KEYS),
-    ("basic", http::BASIC_KEYS),
-    ("tls", http::TLS_KEYS),
-];
-
-/// The keys of a map that may stand under `key`. `None` for keys with other values.
-fn keys_below(key: &str) -> Option<&'static [Key]> {
-    MAPS.iter().find(|(name, _)| *name == key).map(|(_, keys)| *keys)
 }
 
 /// Keys whose default counts only while another is not typed.
@@ -132,13 +113,20 @@ impl Show<'_> {
     /// A value as typed, whatever its form.
     fn typed(&mut self, depth: usize, key: &str, node: &Node, secret: bool) {
         let value = flow(node, secret || key == "headers");
-        self.line(depth, key, &format!(" {value}"));
+        self.line(depth, key, &format!(" {value} # {}", came_from(&node.place)));
     }
 
     fn line(&mut self, depth: usize, key: &str, rest: &str) {
         // Writing to a string cannot fail.
         let _ = writeln!(self.out, "{}{key}:{rest}", "  ".repeat(depth));
     }
+}
+
+/// Where a value was typed, on one line.
+fn came_from(place: &Place) -> String {
+    let visible = |c: char| if c.is_control() { '?' } else { c };
+    let file: String = place.file.chars().map(visible).collect();
+    if place.line == 0 { file } else { format!("{file}:{}", place.line) }
 }
 
 fn entry<'a>(node: &'a Node, key: &str) -> Option<&'a Node> {
