@@ -6,7 +6,7 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::flags::{LogTyped, Typed};
 use crate::exit::Exit;
@@ -62,6 +62,12 @@ pub enum Command {
     Check(Config),
     /// List the cursors: pipeline, file, offset, size, lag
     Checkpoints(Checkpoints),
+    /// Print the JSON Schema of the settings file, for editors to complete from
+    Schema,
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the man page
+    Man,
 }
 
 /// The settings file.
@@ -86,29 +92,36 @@ pub struct Checkpoints {
     pub json: bool,
 }
 
+/// Which shell completions are for.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}
+
 /// Where from and where to, without a settings file.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Ship {
     /// Where lines come from: `-` (stdin, the default), a file, a glob such as `/var/log/nginx/*.log`, or a directory
     /// laid out as kubelet's `/var/log/pods`; may be repeated [env: TAILWATER_FROM]
-    #[arg(long, value_name = "SOURCE")]
+    #[arg(long, value_name = "SOURCE", help_heading = "Input")]
     pub from: Vec<String>,
     /// Where events go: `loki+http://HOST:PORT`, `es+http://HOST:PORT/DATA-STREAM` (both also with `https`),
     /// `stdout:` (the default) or `null:`, which parses and throws away; may be repeated [env: TAILWATER_TO]
-    #[arg(long, value_name = "SINK")]
+    #[arg(long, value_name = "SINK", help_heading = "Output")]
     pub to: Vec<String>,
     /// A key and value to add to every event; may be repeated [env: TAILWATER_LABEL]
-    #[arg(long = "label", value_name = "KEY=VALUE")]
+    #[arg(long = "label", value_name = "KEY=VALUE", help_heading = "Output")]
     pub labels: Vec<String>,
     /// How events are written to stdout; `text` on a terminal, else `json` [env: TAILWATER_FORMAT]
-    #[arg(long, value_parser = PossibleValuesParser::new(["json", "logfmt", "text"]))]
+    #[arg(long, value_parser = PossibleValuesParser::new(["json", "logfmt", "text"]), help_heading = "Output")]
     pub format: Option<String>,
     /// Read what is there, deliver it, and exit [env: TAILWATER_ONCE]
-    #[arg(long)]
+    #[arg(long, help_heading = "Run")]
     pub once: bool,
     /// Where cursors are kept; without it there are none, and files are read from their beginning at each start
     /// [env: TAILWATER_STATE_DIR]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", help_heading = "Run")]
     pub state_dir: Option<String>,
 }
 
@@ -116,10 +129,10 @@ pub struct Ship {
 #[derive(Clone, Debug, Default, Args)]
 pub struct Log {
     /// The finest level that Tailwater's own log shows; by default `warn`, with `run` `info` [env: TAILWATER_LOG_LEVEL]
-    #[arg(long, global = true, value_name = "LEVEL", value_parser = PossibleValuesParser::new(log::LEVELS.map(|(name, _)| name)))]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = PossibleValuesParser::new(log::LEVELS.map(|(name, _)| name)), help_heading = "Own log")]
     pub log_level: Option<String>,
     /// How Tailwater's own log is written; `text` on a terminal, else `json` [env: TAILWATER_LOG_FORMAT]
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(log::FORMATS.map(|(name, _)| name)))]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = PossibleValuesParser::new(log::FORMATS.map(|(name, _)| name)), help_heading = "Own log")]
     pub log_format: Option<String>,
 }
 
@@ -137,6 +150,21 @@ impl Cli {
     }
 }
 
+/// What a shell sources to complete the command line.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut out = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tailwater", &mut out);
+    out
+}
+
+/// The man page, in roff.
+pub fn man() -> Vec<u8> {
+    let mut out = Vec::new();
+    // Writing to a vector cannot fail.
+    drop(clap_mangen::Man::new(Cli::command()).render(&mut out));
+    out
+}
+
 fn after_help() -> String {
     let codes: Vec<_> = Exit::ALL.iter().map(|exit| format!("  {:>2}  {}\n", exit.code(), exit.meaning())).collect();
     format!("{EXAMPLES}\nExit codes:\n{}", codes.concat())
@@ -145,7 +173,6 @@ fn after_help() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn clap_finds_no_fault() {

@@ -1,16 +1,17 @@
 //! The process: parse, configure, run, exit code.
 #![expect(clippy::disallowed_methods, reason = "the process reads its settings file")]
 
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tailwater::app;
-use tailwater::cli::{Cli, Command};
+use tailwater::cli::{self, Cli, Command};
 use tailwater::config::flags::LogTyped;
 use tailwater::config::machine::Machine;
 use tailwater::config::settings::Settings;
-use tailwater::config::{environment, report, show};
+use tailwater::config::{environment, report, schema, show};
 use tailwater::exit::Exit;
 use tailwater::log;
 
@@ -36,12 +37,12 @@ fn main() -> ExitCode {
             Err(exit) => exit,
         },
         Some(Command::Check(config)) => match load(config.config.as_deref(), &log, &machine) {
-            Ok(settings) => {
-                print!("{}", show::render(&settings));
-                Exit::Done
-            }
+            Ok(settings) => print(show::render(&settings).as_bytes()),
             Err(exit) => exit,
         },
+        Some(Command::Schema) => print(schema::render().as_bytes()),
+        Some(Command::Completions(which)) => print(&cli::completions(which.shell)),
+        Some(Command::Man) => print(&cli::man()),
         Some(Command::Checkpoints(which)) => {
             match state_dir(which.state_dir.as_deref(), which.config.as_deref(), &log, &machine) {
                 Ok(dir) => app::checkpoints::list(&dir, which.json),
@@ -58,6 +59,17 @@ fn run(settings: Settings, machine: &Machine<'_>) -> Exit {
         return Exit::Internal;
     }
     app::run(settings)
+}
+
+/// Prints what was asked for; who stops reading it has seen enough.
+fn print(text: &[u8]) -> Exit {
+    match std::io::stdout().write_all(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("tailwater: stdout cannot be written: {error}");
+            Exit::Io
+        }
+        _ => Exit::Done,
+    }
 }
 
 fn refuse(text: &str) -> Exit {

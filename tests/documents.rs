@@ -12,7 +12,7 @@ use std::process::Command;
 
 use clap::{Arg, CommandFactory as _};
 use tailwater::cli::Cli;
-use tailwater::config::{keys as known_keys, parts, settings, show};
+use tailwater::config::{keys as known_keys, parts, schema, settings, show};
 use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
 use tailwater::flow::account::Account;
@@ -66,6 +66,23 @@ fn settings() {
     for name in known.split(' ').map(|word| word.trim_end_matches(';')).filter(|word| word.starts_with('{')) {
         assert!(document.contains(name), "docs/settings.md lacks the placeholder `{name}`");
     }
+}
+
+/// Editors complete from it; it is made of the tables that the program reads settings by.
+#[test]
+fn schema() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.schema.json");
+    let made = schema::render();
+    if is_blessed() {
+        fs::write(&path, &made).expect("written");
+    }
+    let typed = fs::read_to_string(&path).unwrap_or_default();
+    let differs = made.lines().zip(typed.lines().chain(std::iter::repeat(""))).find(|(made, typed)| made != typed);
+    assert!(
+        made == typed,
+        "docs/settings.schema.json is behind the program, first at: {differs:?}\n\
+         TAILWATER_BLESS=1 cargo test --test documents writes it"
+    );
 }
 
 /// Every relative link leads to a file or folder that is there, and to a headline where it names one.

@@ -11,6 +11,7 @@
 //! - [`machine`]: what settings depend on outside of their file
 //! - [`settings`], [`parts`]: what the program needs
 //! - [`show`]: the settings in effect, as YAML
+//! - [`schema`]: the settings as a JSON Schema
 //! - [`report`]: problems, written for people
 
 pub mod environment;
@@ -19,6 +20,7 @@ pub mod keys;
 pub mod machine;
 pub mod parts;
 pub mod report;
+pub mod schema;
 pub mod secret;
 pub mod settings;
 pub mod show;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-const SIZES: [(&str, u64); 10] = [
+/// Units of sizes and their bytes: decimal, binary, and binary as Kubernetes writes them.
+pub const SIZE_UNITS: &[(&str, u64)] = &[
     ("B", 1),
     ("kB", 1_000),
     ("KB", 1_000),
@@ -13,9 +14,13 @@ const SIZES: [(&str, u64); 10] = [
     ("GiB", 1 << 30),
     ("TiB", 1 << 40),
     ("Ki", 1 << 10),
+    ("Mi", 1 << 20),
+    ("Gi", 1 << 30),
+    ("Ti", 1 << 40),
 ];
 
-const DURATIONS: [(&str, u64); 7] = [
+/// Units of durations and their nanoseconds.
+pub const DURATION_UNITS: &[(&str, u64)] = &[
     ("ns", 1),
     ("us", 1_000),
     ("ms", 1_000_000),
@@ -25,11 +30,11 @@ const DURATIONS: [(&str, u64); 7] = [
     ("d", 86_400_000_000_000),
 ];
 
-/// Parses a size in bytes: digits and one of `B kB MB GB KiB MiB GiB TiB`. The error says what is expected.
+/// Parses a size in bytes: digits and one of `B kB MB GB KiB MiB GiB TiB` (or `Ki Mi Gi Ti`). The error says what is expected.
 pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let expected = || "expected a size such as `64MiB`, `512KiB` or `1MB`".to_owned();
     let (number, unit) = split(text.trim());
-    let factor = SIZES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let factor = SIZE_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     match (number.parse::<u64>(), factor) {
         (Ok(0), None) if unit.is_empty() => Ok(0),
         (Ok(number), Some(factor)) => number.checked_mul(factor).ok_or_else(|| format!("`{text}` is too large")),
@@ -52,7 +57,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         let (number, behind) = split(rest);
         let unit_len = behind.find(|c: char| c.is_ascii_digit()).unwrap_or(behind.len());
         let (unit, next) = behind.split_at(unit_len);
-        let factor = DURATIONS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+        let factor = DURATION_UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
         let (Ok(number), Some(factor)) = (number.parse::<u64>(), factor) else {
             return Err(expected());
         };
@@ -85,7 +90,7 @@ pub fn format_bytes(bytes: u64) -> String {
 /// A duration as a person reads it, such that [`parse_duration`] reads it back.
 pub fn format_duration(duration: Duration) -> String {
     let nanos = duration.as_nanos();
-    for (name, factor) in DURATIONS.iter().rev() {
+    for (name, factor) in DURATION_UNITS.iter().rev() {
         if nanos >= u128::from(*factor) && nanos.is_multiple_of(u128::from(*factor)) {
             return format!("{}{name}", nanos / u128::from(*factor));
         }
