@@ -37,7 +37,10 @@ fn main() -> ExitCode {
             Err(exit) => exit,
         },
         Some(Command::Check(config)) => match load(config.config.as_deref(), &log, &machine) {
-            Ok(settings) => print(show::render(&settings).as_bytes()),
+            Ok(settings) => {
+                eprint!("{}", report::notices(&settings.notices));
+                print(show::render(&settings).as_bytes())
+            }
             Err(exit) => exit,
         },
         Some(Command::Schema) => print(schema::render().as_bytes()),

@@ -220,6 +220,9 @@ fn announce(settings: &Settings) {
         memory = format_bytes(settings.memory_limit),
         "started"
     );
+    for notice in &settings.notices {
+        warn!("{}: {}", notice.place, notice.text);
+    }
     if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {
         warn!(
             "stdin is read at the pace of the slowest sink, since a pipe cannot be read twice; a sink that is down stops \

@@ -8,6 +8,7 @@
 //! - [`flags`]: flags and their variables → the same tree
 //! - [`keys`]: which keys stand below which
 //! - [`environment`]: variables that stand for keys of the file
+//! - [`renamed`]: keys that were called otherwise
 //! - [`machine`]: what settings depend on outside of their file
 //! - [`settings`], [`parts`]: what the program needs
 //! - [`show`]: the settings in effect, as YAML
@@ -19,6 +20,7 @@ pub mod flags;
 pub mod keys;
 pub mod machine;
 pub mod parts;
+pub mod renamed;
 pub mod report;
 pub mod schema;
 pub mod secret;

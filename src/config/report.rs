@@ -36,6 +36,12 @@ pub fn render(problems: &Problems, file: &str, text: &str) -> String {
     out
 }
 
+/// What works and should be written otherwise.
+pub fn notices(notices: &[Problem]) -> String {
+    let hint = |notice: &Problem| notice.hint.as_ref().map_or_else(String::new, |hint| format!("  hint: {hint}\n"));
+    notices.iter().map(|notice| format!("note: {}: {}\n{}", notice.place, notice.text, hint(notice))).collect()
+}
+
 fn one(problem: &Problem, file: &str, lines: &[&str], out: &mut String) {
     let place = &problem.place;
     let here = place.line > 0 && *place.file == *file;

@@ -11,11 +11,11 @@ use std::time::Duration;
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
 use super::parts::{self, Entries, Scarce, Sink, Source};
-use super::{environment, vars, yaml};
+use super::{environment, renamed, vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
 use crate::log;
-use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
+use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value};
 use crate::model::units;
 use crate::parse::Parser;
 
@@ -120,6 +120,8 @@ pub struct Settings {
     pub sinks: Vec<Sink>,
     /// What was typed, variables put in: to be shown.
     pub tree: Node,
+    /// What is to be said of it at the start, though it works.
+    pub notices: Vec<Problem>,
 }
 
 /// What SIGTERM does to files.
@@ -176,12 +178,13 @@ impl Settings {
     }
 
     fn read(
-        tree: Node,
+        mut tree: Node,
         machine: &Machine<'_>,
         once: bool,
         state: State,
         mut problems: Problems,
     ) -> Result<Self, Problems> {
+        let notices = renamed::apply(&mut tree, renamed::RENAMED, &mut problems);
         let mut root = Section::new("the settings", &tree, &[KEYS], &mut problems);
         let state_dir = root.parsed("state_dir", |text| match text {
             "" => Err("expected a directory that outlives the process, such as `/var/lib/tailwater`".to_owned()),
@@ -241,6 +244,7 @@ impl Settings {
             sources,
             sinks,
             tree,
+            notices,
         })
     }
 }
