@@ -1,24 +1,28 @@
 //! What a person hears of a delivery, and how often.
 //!
-//! **Invariant**: for one sink and one kind of trouble there is at most one line a minute, and it counts what was left
-//! unsaid; the end of a trouble that was told is told once. A store's words are cut short, made harmless and never
-//! hold credentials.
+//! **Invariant**: for one sink and one kind of trouble (of drops: and one origin) there is at most one line a minute, and
+//! it counts what was left unsaid; the end of a trouble that was told is told once. A store's words are cut short, made
+//! harmless, and hold neither credentials nor what they quote of a line.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::retry_gate::Recovery;
 use crate::flow::worklist::{Notice, Trouble};
+use crate::model::origin::{Origin, OriginId};
 
 /// The most bytes of a store's words in a line.
 const WORDS_MAX: usize = 300;
 /// At most one line of a kind in this time.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// So many troubles are told apart; of more origins than that only the first ones are named within a minute.
+const TOLD_MAX: usize = 1000;
+
 /// The kinds of trouble, for counting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
-    Store(Trouble),
+    Store(Trouble, Option<OriginId>),
     DeadLetter,
 }
 
@@ -50,8 +54,10 @@ impl Notices {
 
     /// Tells of trouble with the store; `words` are the notice's, with credentials masked.
     pub fn trouble(&mut self, notice: &Notice, words: &str, now: Duration) {
-        let Some(unsaid) = self.may_say(Kind::Store(notice.trouble), notice.items, now) else { return };
-        let (sink, events, answer) = (&*self.sink, notice.items, harmless(words));
+        let kind = Kind::Store(notice.trouble, notice.origin.as_ref().map(|origin| origin.id));
+        let Some(unsaid) = self.may_say(kind, notice.items, now) else { return };
+        let (sink, events, answer) = (&*self.sink, notice.items, without_lines(words));
+        let origin = notice.origin.as_ref().map_or_else(String::new, |origin| name_of(origin));
         match notice.trouble {
             Trouble::Failing => {
                 self.open = true;
@@ -77,10 +83,11 @@ impl Notices {
             }
             Trouble::Refused => {
                 let refused_go = self.refused_go;
-                tracing::warn!(sink, events, unsaid, answer, "the store refused events for good; {refused_go}");
+                tracing::warn!(sink, origin, events, unsaid, answer, "the store refused events for good; {refused_go}");
             }
             Trouble::GaveUp => tracing::warn!(
                 sink,
+                origin,
                 events,
                 unsaid,
                 answer,
@@ -92,7 +99,7 @@ impl Notices {
     /// Tells that refused entries could not be written.
     pub fn letters_failing(&mut self, items: usize, words: &str, now: Duration) {
         let Some(unsaid) = self.may_say(Kind::DeadLetter, items, now) else { return };
-        let (sink, answer) = (&*self.sink, harmless(words));
+        let (sink, answer) = (&*self.sink, without_lines(words));
         tracing::warn!(
             sink,
             events = items,
@@ -112,17 +119,31 @@ impl Notices {
 
     /// How many events of this kind were left unsaid, if it is time to say something.
     fn may_say(&mut self, kind: Kind, events: usize, now: Duration) -> Option<u64> {
-        let Some(told) = self.told.iter_mut().find(|told| told.kind == kind) else {
-            self.told.push(Told { kind, at: now, unsaid: 0 });
-            return Some(0);
-        };
-        if now.saturating_sub(told.at) < EVERY {
-            told.unsaid += events as u64;
+        let is_over = |told: &Told| now.saturating_sub(told.at) >= EVERY;
+        let known = self.told.iter_mut().find(|told| told.kind == kind);
+        if let Some(told) = known {
+            if !is_over(told) {
+                told.unsaid += events as u64;
+                return None;
+            }
+            told.at = now;
+            return Some(std::mem::take(&mut told.unsaid));
+        }
+        if self.told.len() >= TOLD_MAX {
+            self.told.retain(|told| !is_over(told));
+        }
+        if self.told.len() >= TOLD_MAX {
+            // The metrics count it all the same.
             return None;
         }
-        told.at = now;
-        Some(std::mem::take(&mut told.unsaid))
+        self.told.push(Told { kind, at: now, unsaid: 0 });
+        Some(0)
     }
+}
+
+/// How a person knows an origin: by its file, or by its source where it has none.
+fn name_of(origin: &Origin) -> String {
+    if origin.path.as_os_str().is_empty() { origin.source.to_string() } else { origin.path.display().to_string() }
 }
 
 /// `words` on one line, at most 300 bytes, without control characters (which could forge lines or steer a terminal).
@@ -193,7 +214,7 @@ mod tests {
     fn a_kind_is_told_once_a_minute_with_what_was_left_unsaid() {
         let mut notices = Notices::new("loki".into(), "");
         let mut say = |kind, secs| notices.may_say(kind, 10, Duration::from_secs(secs));
-        let (failing, held) = (Kind::Store(Trouble::Failing), Kind::Store(Trouble::Held));
+        let (failing, held) = (Kind::Store(Trouble::Failing, None), Kind::Store(Trouble::Held, None));
         assert_eq!(say(failing, 0), Some(0));
         assert_eq!(say(failing, 1), None);
         assert_eq!(say(held, 2), Some(0));
@@ -201,5 +222,18 @@ mod tests {
         assert_eq!(say(failing, 60), Some(20));
         assert_eq!(say(failing, 119), None);
         assert_eq!(say(failing, 121), Some(10));
+    }
+
+    #[test]
+    fn drops_are_told_by_origin_and_not_without_end() {
+        let mut notices = Notices::new("loki".into(), "");
+        let mut say = |origin, secs| {
+            let kind = Kind::Store(Trouble::Refused, Some(OriginId(origin)));
+            notices.may_say(kind, 1, Duration::from_secs(secs))
+        };
+        assert_eq!((say(1, 0), say(2, 0), say(1, 1), say(1, 60)), (Some(0), Some(0), None, Some(1)));
+        let told = (10..10 + 2 * TOLD_MAX as u128).filter(|origin| say(*origin, 61).is_some()).count();
+        assert_eq!(told, TOLD_MAX - 1, "all but the one that was told a moment ago");
+        assert_eq!(say(5, 121), Some(0), "a minute later there is room again");
     }
 }

@@ -28,7 +28,7 @@ use super::notices::{self, Notices};
 use super::progress::Progress;
 use super::{DeadLetter, Sent, Settings, Transport};
 use crate::flow::retry_gate::{Gate, Health, Pass};
-use crate::flow::worklist::{Form, Letters, Notice, Part, Rules, Trouble, Worklist};
+use crate::flow::worklist::{Form, Letters, Part, Rules, Worklist};
 use crate::metrics::{Outcome, PipelineMetrics};
 use crate::model::batch::{Batch, Report};
 use crate::model::body::Body;
@@ -318,10 +318,12 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
     fn expire(&mut self) {
         let now = self.start.elapsed();
         for index in (0..self.works.len()).rev() {
-            let gone = self.works[index].list.expire(&self.delivery.settings.retry, now);
-            if gone > 0 {
-                let notice = Notice { trouble: Trouble::GaveUp, items: gone, words: String::new() };
-                self.notices.trouble(&notice, "", now);
+            let work = &mut self.works[index];
+            let gone = work.list.expire(&work.batch.body, &self.delivery.settings.retry, now);
+            for notice in &gone {
+                self.notices.trouble(notice, "", now);
+            }
+            if !gone.is_empty() {
                 self.tell(index);
             }
         }

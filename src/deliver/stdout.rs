@@ -112,7 +112,7 @@ impl<F: AsFd> Writer<'_, F> {
                     self.failures = self.failures.saturating_add(1);
                     let words = std::io::Error::from(error).to_string();
                     self.notices.trouble(
-                        &Notice { trouble: Trouble::Failing, items, words: words.clone() },
+                        &Notice { trouble: Trouble::Failing, items, words: words.clone(), origin: None },
                         &words,
                         now,
                     );

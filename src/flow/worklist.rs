@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::model::batch::{DropReason, Fate, Settled};
 use crate::model::body::Body;
+use crate::model::origin::Origin;
 use crate::model::sink::{ItemVerdict, Verdict, Wire};
 
 pub use part::{Form, Part};
@@ -81,6 +82,8 @@ pub struct Notice {
     pub items: usize,
     /// The server's words, of the first item where there are several.
     pub words: String,
+    /// Whose items they are, where they leave the books; `None` where the store as a whole is in trouble.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// What an answer comes to beside the items' own fates.
@@ -202,15 +205,16 @@ impl Worklist {
         origins
     }
 
-    /// Drops what has been failing for longer than its budget. Says how many items that were.
-    pub fn expire(&mut self, retry: &retry::Settings, now: Duration) -> usize {
-        let mut gone = 0;
+    /// Drops what has been failing for longer than its budget, and says so.
+    pub fn expire(&mut self, body: &Body, retry: &retry::Settings, now: Duration) -> Vec<Notice> {
+        let mut notices = Vec::new();
         while let Some(at) = self.parts.iter().position(|part| !part.under_way && part.gives_up_at(retry) <= now) {
             let part = self.parts.remove(at);
-            gone += part.items.len();
+            let gone = part.items.iter().map(|&item| (item, ""));
+            notices.extend(by_origin(Trouble::GaveUp, gone, body));
             self.settle(part.given_up(), part.items);
         }
-        gone
+        notices
     }
 
     /// Makes ready what waits because the sink as a whole failed.
@@ -257,7 +261,8 @@ impl Worklist {
                 Health::Strained
             }
             Verdict::Hold(words) => {
-                turn.notices.push(Notice { trouble: Trouble::Held, items: part.items.len(), words });
+                let items = part.items.len();
+                turn.notices.push(Notice { trouble: Trouble::Held, items, words, origin: None });
                 let ready_at = turn.now + turn.rules.retry.hold(turn.random());
                 let failures = part.failures.saturating_add(1);
                 self.add(Part { failures, failing_since: None, ready_at, whole: true, under_way: false, ..part });
@@ -316,11 +321,12 @@ impl Worklist {
         let part = Part { failures, failing_since, ready_at, whole, under_way: false, ..part };
         // A pause that ends behind the budget would only put off the drop.
         let up = part.ready_at >= part.gives_up_at(turn.rules.retry);
-        let trouble = if up { Trouble::GaveUp } else { Trouble::Failing };
-        turn.notices.push(Notice { trouble, items: part.items.len(), words });
         if up {
+            let gone = part.items.iter().map(|&item| (item, words.as_str()));
+            turn.notices.extend(by_origin(Trouble::GaveUp, gone, turn.rules.body));
             self.settle(part.given_up(), part.items);
         } else {
+            turn.notices.push(Notice { trouble: Trouble::Failing, items: part.items.len(), words, origin: None });
             self.add(part);
         }
     }
@@ -340,8 +346,8 @@ impl Worklist {
 
     /// Ends the way of refused items, or sends them on as dead letters.
     fn refuse(&mut self, form: Form, refused: Vec<(u32, String)>, turn: &mut Turn<'_>) {
-        let Some((_, first)) = refused.first() else { return };
-        turn.notices.push(Notice { trouble: Trouble::Refused, items: refused.len(), words: first.clone() });
+        let told = refused.iter().map(|(item, words)| (*item, words.as_str()));
+        turn.notices.extend(by_origin(Trouble::Refused, told, turn.rules.body));
         let (mut letters, mut dropped) = (Vec::new(), Vec::new());
         let (mut words, mut kept): (Vec<Arc<str>>, usize) = (Vec::new(), 0);
         for (item, text) in refused {
@@ -377,6 +383,23 @@ impl Worklist {
         self.parts.push(Part { id: self.next_id, ..part });
         self.next_id += 1;
     }
+}
+
+/// What is to be said of items and the words about them: one notice for each origin, with the words about its first.
+fn by_origin<'w>(trouble: Trouble, items: impl Iterator<Item = (u32, &'w str)>, body: &Body) -> Vec<Notice> {
+    let mut notices: Vec<(u32, Notice)> = Vec::new();
+    for (item, words) in items {
+        let of = body.items[item as usize].origin;
+        // Items come in turns of one origin, so the last one is nearly always the right one.
+        match notices.iter_mut().rev().find(|(known, _)| *known == of) {
+            Some((_, notice)) => notice.items += 1,
+            None => {
+                let origin = Some(Arc::clone(&body.origins[of as usize]));
+                notices.push((of, Notice { trouble, items: 1, words: words.to_owned(), origin }));
+            }
+        }
+    }
+    notices.into_iter().map(|(_, notice)| notice).collect()
 }
 
 /// Divides `items` in order into sets of at most [`PORTION_MAX`] bytes, or single items.

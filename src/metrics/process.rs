@@ -17,6 +17,9 @@ pub(super) struct Process {
     cpu: Counter,
     resident: Gauge,
     descriptors: Gauge,
+    descriptors_max: Gauge,
+    throttled: Counter,
+    throttled_periods: Counter,
 }
 
 impl Process {
@@ -28,6 +31,15 @@ impl Process {
             cpu: new.float_counter("process_cpu_seconds_total", "Time the process has spent on a CPU."),
             resident: new.float_gauge("process_resident_memory_bytes", "Memory of the process that is in use."),
             descriptors: new.float_gauge("process_open_fds", "File descriptors that are open."),
+            descriptors_max: new.float_gauge("process_max_fds", "File descriptors that may be open."),
+            throttled: new.float_counter(
+                "tailwater_cpu_throttled_seconds_total",
+                "Time the process's control group was kept from running by its CPU limit.",
+            ),
+            throttled_periods: new.float_counter(
+                "tailwater_cpu_throttled_periods_total",
+                "Scheduler periods in which the control group's CPU limit was used up.",
+            ),
         }
     }
 
@@ -41,6 +53,13 @@ impl Process {
         if let Ok(entries) = fs::read_dir("/proc/self/fd") {
             // The folder's own descriptor is one of them.
             self.descriptors.set(entries.count().saturating_sub(1) as f64);
+        }
+        if let Some(most) = read("/proc/self/limits").as_deref().and_then(most_descriptors) {
+            self.descriptors_max.set(most);
+        }
+        if let Some((seconds, periods)) = throttled(&read) {
+            self.throttled.inc_by((seconds - self.throttled.get()).max(0.0));
+            self.throttled_periods.inc_by((periods - self.throttled_periods.get()).max(0.0));
         }
     }
 }
@@ -64,6 +83,37 @@ fn resident_bytes(status: &str) -> Option<f64> {
     Some(kib * 1024.0)
 }
 
+/// `Max open files            1024                 524288               files` of `limits`: the soft one.
+fn most_descriptors(limits: &str) -> Option<f64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// For how many seconds, and in how many periods, the control group of this process was throttled.
+///
+/// cgroup v2: `0::/path` → `/sys/fs/cgroup/path/cpu.stat`, `throttled_usec`; v1: `5:cpu,cpuacct:/path` →
+/// `/sys/fs/cgroup/cpu/path/cpu.stat`, `throttled_time` in nanoseconds. In a container the path may be the host's; its own
+/// group is at the root then.
+fn throttled(read: &dyn Fn(&str) -> Option<String>) -> Option<(f64, f64)> {
+    let groups = read("/proc/self/cgroup")?;
+    let stat = groups.lines().find_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?);
+        let root = match controllers {
+            "" => "/sys/fs/cgroup",
+            names if names.split(',').any(|name| name == "cpu") => "/sys/fs/cgroup/cpu",
+            _ => return None,
+        };
+        let own = read(&format!("{root}{}/cpu.stat", path.trim_end_matches('/')));
+        own.or_else(|| read(&format!("{root}/cpu.stat"))).filter(|stat| stat.contains("nr_throttled"))
+    })?;
+    let value = |name: &str| -> Option<f64> {
+        stat.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    };
+    let seconds = value("throttled_usec").map(|us| us / 1e6).or_else(|| value("throttled_time").map(|ns| ns / 1e9))?;
+    Some((seconds, value("nr_throttled")?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,10 +128,30 @@ mod tests {
     }
 
     #[test]
+    fn throttling_is_found_in_both_versions_of_control_groups() {
+        let check = |files: &[(&str, &str)], expected| {
+            let read =
+                |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, content)| (*content).to_owned());
+            assert_eq!(throttled(&read), expected, "{files:?}");
+        };
+        check(&[], None);
+        let v2 = "usage_usec 5\nnr_periods 9\nnr_throttled 3\nthrottled_usec 1500000\n";
+        check(&[("/proc/self/cgroup", "0::/a\n"), ("/sys/fs/cgroup/a/cpu.stat", v2)], Some((1.5, 3.0)));
+        check(&[("/proc/self/cgroup", "0::/../b\n"), ("/sys/fs/cgroup/cpu.stat", v2)], Some((1.5, 3.0)));
+        check(&[("/proc/self/cgroup", "0::/\n"), ("/sys/fs/cgroup/cpu.stat", "usage_usec 5\n")], None);
+        let v1 = "nr_periods 9\nnr_throttled 2\nthrottled_time 2500000000\n";
+        check(
+            &[("/proc/self/cgroup", "4:memory:/x\n3:cpu,cpuacct:/x\n0::/\n"), ("/sys/fs/cgroup/cpu/x/cpu.stat", v1)],
+            Some((2.5, 2.0)),
+        );
+    }
+
+    #[test]
     fn this_process_has_memory_and_descriptors() {
         let process = Process::new(&Maker::new(prometheus::Registry::new()));
         process.refresh();
         assert!(process.resident.get() > 100_000.0);
         assert!(process.descriptors.get() >= 3.0);
+        assert!(process.descriptors_max.get() >= process.descriptors.get());
     }
 }

@@ -77,6 +77,7 @@ impl Books {
             left.entries -= tally.entries;
             left.bytes -= tally.bytes;
         }
+        debug_assert!(self.account.is_balanced(), "{:?}", self.account);
         let _only_checked = batch;
     }
 

@@ -130,7 +130,7 @@ fn a_failed_request_waits_and_its_origins_are_under_retry() {
     let mut scene = Scene::new(body(3, 1, 1));
     let (.., told) = scene.answer(|_| Verdict::Retry(words()));
     assert_eq!(told.health, Health::Failed);
-    assert_eq!(told.notices, [Notice { trouble: Trouble::Failing, items: 3, words: words() }]);
+    assert_eq!(told.notices, [Notice { trouble: Trouble::Failing, items: 3, words: words(), origin: None }]);
     assert!(scene.list.ready(scene.now, |_| true).is_none());
     assert_eq!(scene.list.retrying(&scene.body), [0, 1]);
     assert_eq!(scene.list.open_entries(&scene.body), 4);
@@ -230,7 +230,9 @@ fn a_hold_does_not_use_up_the_budget() {
     scene.answer(|_| Verdict::Retry(words()));
     assert!(!scene.list.is_done(), "its time only begins now");
     scene.now += Duration::from_secs(10);
-    assert_eq!(scene.list.expire(&scene.retry.clone(), scene.now), 1);
+    let told = scene.list.expire(&scene.body, &scene.retry, scene.now);
+    assert_eq!(told.iter().map(|notice| (notice.trouble, notice.items)).collect::<Vec<_>>(), [(Trouble::GaveUp, 1)]);
+    assert_eq!(told[0].origin.as_ref(), scene.body.origins.first());
     assert_eq!(scene.fates(), [(Fate::Dropped(DropReason::GaveUp), 2)]);
 }
 
@@ -335,7 +337,7 @@ proptest! {
                 bisecting += 2;
             }
             let retry = scene.retry.clone();
-            scene.list.expire(&retry, scene.now);
+            scene.list.expire(&scene.body, &retry, scene.now);
             let settled = scene.list.take_settled(&scene.body);
             prop_assert!(settled.iter().all(|settled| settled.spans.is_sorted()));
             seen.extend(settled.iter().flat_map(|settled| settled.spans.clone()));
