@@ -210,14 +210,22 @@ fn the_tests_of_the_faults_are_there() {
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         let (module, test) = name.split_once("::").expect("module and test");
-        let folders = ["faults", "files", "flow", "sinks"];
+        let folders = ["cluster", "faults", "files", "flow", "sinks"];
         let files = folders.map(|folder| root.join(format!("tests/{folder}/{module}.rs")));
         let is_there = files.iter().filter_map(|file| fs::read_to_string(file).ok());
         assert!(is_there.into_iter().any(|text| text.contains(&format!("fn {test}()"))), "no test `{name}`");
     }
     // And none is left out.
-    for file in ["checkpoint", "disk", "groups", "inputs", "kill", "limits"] {
-        let text = fs::read_to_string(root.join(format!("tests/faults/{file}.rs"))).expect("tests");
+    for (folder, file) in [
+        ("cluster", "pods"),
+        ("faults", "checkpoint"),
+        ("faults", "disk"),
+        ("faults", "groups"),
+        ("faults", "inputs"),
+        ("faults", "kill"),
+        ("faults", "limits"),
+    ] {
+        let text = fs::read_to_string(root.join(format!("tests/{folder}/{file}.rs"))).expect("tests");
         for test in text.split("#[test]").skip(1) {
             let name = test.split_once("fn ").and_then(|(_, rest)| rest.split_once("()")).expect("a test").0;
             assert!(table.contains(&format!("{file}::{name}")), "`{file}::{name}` is not in the table");
