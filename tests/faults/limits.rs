@@ -1,6 +1,7 @@
 //! Few descriptors: what is open is a budget, files take turns, and every line arrives.
 
-use crate::scenario::Tailwater;
+use crate::scenario::{PATIENCE, Tailwater};
+use crate::support::doubles::elasticsearch::{Mode, Step};
 use crate::world::{Steps, Store, settle};
 
 /// So many files held so many descriptors, and the others were never read; nor was there one for the store.
@@ -42,6 +43,33 @@ fn a_hundred_and_twenty_files_with_64_descriptors() {
     with_few_descriptors("64:64", 120);
 }
 
+/// After a kill with lines on their way, files that still waited for a descriptor were taken for gone, and their lines
+/// were counted as unreachable though they were read and delivered.
+#[test]
+fn what_waits_for_a_descriptor_is_not_gone() {
+    let mut steps = Steps::new(Store::elasticsearch());
+    let names: Vec<String> = (0..120).map(|number| format!("f{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    steps.write(&names, 10);
+    steps.run();
+    let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
+    double.set_mode(Mode::Always(Step::StoreThenSilence));
+    steps.write(&names, 10);
+    let mut process = steps.daemon();
+    let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
+    assert!(double.wait_until(PATIENCE, |state| state.stored() > 1_200), "some lines are on their way");
+    process.kill();
+    double.recover();
+    let file = steps.place.settings(&steps.settings()).display().to_string();
+    let run = Tailwater::with(&steps.place, ["run", "--config", &file]);
+    let mut process = run.through(["prlimit", "--nofile=64:64", "--"]).start();
+    steps.store.wait_for(&steps.place, steps.lines());
+    settle(&mut process, "store");
+    assert!(process.said().contains("so they take turns"), "{}", process.said());
+    assert_eq!(process.terminate(), 0);
+    steps.assert_once();
+}
+
 #[test]
 fn once_with_64_descriptors() {
     let mut steps = Steps::new(Store::Stdout);
@@ -51,6 +79,6 @@ fn once_with_64_descriptors() {
     let from = steps.place.text("logs/*.log");
     let run = Tailwater::with(&steps.place, ["--from", &from, "--once", "--format", "json"]);
     let mut process = run.through(["prlimit", "--nofile=64:64", "--"]).start();
-    assert_eq!(process.wait(crate::scenario::PATIENCE), 0);
+    assert_eq!(process.wait(PATIENCE), 0);
     steps.assert_once();
 }

@@ -32,8 +32,9 @@ impl Follower {
     /// A file has to wait for a descriptor. One that was followed is not taken for gone meanwhile.
     pub(super) fn deny(&mut self, inode: Inode) {
         self.denied += 1;
-        if let Some(slot) = self.slots.get_mut(&inode) {
-            slot.seen = self.walk;
+        match self.slots.get_mut(&inode) {
+            Some(slot) => slot.seen = self.walk,
+            None => self.unopened += 1,
         }
         if !std::mem::replace(&mut self.said_few, true) {
             warn!(

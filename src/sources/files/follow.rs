@@ -148,6 +148,8 @@ pub struct Follower {
     said: HashMap<PathBuf, String>,
     /// Files that wait for a descriptor since the last walk.
     pub(super) denied: usize,
+    /// Those of them of which it is not known whose content they hold.
+    pub(super) unopened: usize,
     /// Files that are open, or were let through to be opened since the last walk began.
     pub(super) open: usize,
     /// Whether it was said that descriptors are few.
@@ -186,6 +188,7 @@ impl Follower {
             known_sources,
             said: HashMap::new(),
             denied: 0,
+            unopened: 0,
             open: 0,
             said_few: false,
             walk: 0,
@@ -247,6 +250,7 @@ impl Follower {
     fn walk_all(&mut self) -> BTreeSet<PathBuf> {
         self.walk += 1;
         self.denied = 0;
+        self.unopened = 0;
         self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
@@ -410,6 +414,10 @@ impl Follower {
         self.park();
         self.let_go();
         self.give_up_gone();
+        // A file that waits for a descriptor is not known yet, and may be any that is looked for.
+        if self.unopened > 0 {
+            return;
+        }
         if !self.said_missing && self.walk > 1 && !self.waiting.values().any(|waiting| waiting.found.gzip) {
             self.say_missing();
         }
