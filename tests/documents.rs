@@ -210,7 +210,7 @@ fn the_tests_of_the_faults_are_there() {
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         let (module, test) = name.split_once("::").expect("module and test");
-        let folders = ["cluster", "faults", "files", "flow", "sinks"];
+        let folders = ["cluster", "faults", "files", "flow", "sinks", "soak"];
         let files = folders.map(|folder| root.join(format!("tests/{folder}/{module}.rs")));
         let is_there = files.iter().filter_map(|file| fs::read_to_string(file).ok());
         assert!(is_there.into_iter().any(|text| text.contains(&format!("fn {test}()"))), "no test `{name}`");
@@ -224,6 +224,7 @@ fn the_tests_of_the_faults_are_there() {
         ("faults", "inputs"),
         ("faults", "kill"),
         ("faults", "limits"),
+        ("soak", "run"),
     ] {
         let text = fs::read_to_string(root.join(format!("tests/{folder}/{file}.rs"))).expect("tests");
         for test in text.split("#[test]").skip(1) {

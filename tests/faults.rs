@@ -15,6 +15,8 @@
 mod scenario;
 mod support;
 
+#[path = "faults/chance.rs"]
+mod chance;
 #[path = "faults/checkpoint.rs"]
 mod checkpoint;
 #[path = "faults/inputs.rs"]

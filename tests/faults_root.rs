@@ -6,6 +6,8 @@
 mod scenario;
 mod support;
 
+#[path = "faults/chance.rs"]
+mod chance;
 #[path = "faults/disk.rs"]
 mod disk;
 #[path = "faults/groups.rs"]

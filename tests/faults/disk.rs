@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::chance::Chance;
 use crate::run;
 use crate::scenario::process::Metrics;
 use crate::scenario::{PATIENCE, Place, Tailwater, wait_until};
 use crate::support::doubles::elasticsearch::{Mode, Step};
-use crate::world::{Chance, Steps, Store, World, rounds, settle};
+use crate::world::{Steps, Store, World, rounds, settle};
 
 const LOGS: [&str; 3] = ["a", "b", "c"];
 

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::Read as _;
 use std::time::Instant;
 
+use crate::chance::Chance;
 use crate::scenario::{PATIENCE, Tailwater};
-use crate::world::{Chance, Steps, Store, World, rounds};
+use crate::world::{Steps, Store, World, rounds};
 
 /// Kills in a loop. One kill in four comes as soon as the process is there, the others when the store has taken some
 /// more lines: in the moment in which it has them, so often before the answer is there.

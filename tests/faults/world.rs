@@ -12,6 +12,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::chance::Chance;
+pub(crate) use crate::chance::rounds;
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::process::{Metrics, wait_until_ready};
 use crate::scenario::writer::Rotated;
 use crate::scenario::{PATIENCE, Place, Tailwater, wait_until};
@@ -23,32 +26,6 @@ use crate::support::time;
 pub(crate) const REQUESTS: u64 = 4;
 /// The writer waits where it is so many lines ahead of the store.
 const LEAD: u64 = 6_000;
-
-/// How often what is random is played: `TAILWATER_TEST_ROUNDS`, or `few`.
-pub(crate) fn rounds(few: u64) -> u64 {
-    number("TAILWATER_TEST_ROUNDS").map_or(few, |rounds| rounds.max(1))
-}
-
-/// Numbers that are equal for an equal `TAILWATER_TEST_SEED`.
-pub(crate) struct Chance(u64);
-
-impl Chance {
-    /// `of` tells one test's numbers from another's.
-    pub(crate) fn new(of: u64) -> Chance {
-        Chance(number("TAILWATER_TEST_SEED").unwrap_or(0x7461_696c) ^ of.wrapping_mul(0x9e37_79b9_7f4a_7c15))
-    }
-
-    /// One below `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
-}
-
-fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
-    Some(text.parse().unwrap_or_else(|_| panic!("{variable} is a number, not `{text}`")))
-}
 
 /// A sink and the double behind it.
 pub(crate) enum Store {
@@ -117,7 +94,7 @@ impl Store {
 
     /// How often each number of each log is there.
     pub(crate) fn seen(&self, place: &Place) -> Seen {
-        let mut seen = Seen::default();
+        let mut seen = Seen { run: place.text(""), repeats: self.repeats().0, ..Seen::default() };
         match self {
             Store::Elasticsearch(double) => double.look(|state| {
                 let documents = state.indices.values().flat_map(|index| &index.documents);
@@ -141,7 +118,14 @@ fn last_words(place: &Place) -> String {
 
 /// Lines by log and number, and how often each came.
 #[derive(Default)]
-pub(crate) struct Seen(BTreeMap<(String, u64), u64>);
+pub(crate) struct Seen {
+    /// By log and number.
+    lines: BTreeMap<(String, u64), u64>,
+    /// What tells this run from others: its folder.
+    run: String,
+    /// How often the store recognised a repeat.
+    repeats: u64,
+}
 
 impl Seen {
     /// Finds `<log=NUMBER>` in a text.
@@ -149,7 +133,7 @@ impl Seen {
         let tag = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(tag, _)| tag);
         let (log, number) =
             tag.and_then(|tag| tag.split_once('=')).unwrap_or_else(|| panic!("no line of ours: {text}"));
-        *self.0.entry((log.to_owned(), number.parse().expect("a number"))).or_default() += 1;
+        *self.lines.entry((log.to_owned(), number.parse().expect("a number"))).or_default() += 1;
     }
 
     /// Panics unless every line that lies before `offset` of this file is there.
@@ -159,7 +143,7 @@ impl Seen {
         for line in before.lines() {
             let mut one = Seen::default();
             one.see(line);
-            let missing = one.0.keys().find(|line| !self.0.contains_key(line));
+            let missing = one.lines.keys().find(|line| !self.lines.contains_key(line));
             assert!(missing.is_none(), "the cursor {offset} of {file} is ahead of {missing:?}");
         }
     }
@@ -167,12 +151,16 @@ impl Seen {
     /// Panics unless every number below `written` of every log is there, once if `once`. Gives the repeats.
     pub(crate) fn assert_all(&self, written: &BTreeMap<String, u64>, once: bool) -> u64 {
         let expected = written.iter().flat_map(|(log, count)| (0..*count).map(move |number| (log.clone(), number)));
-        let missing: Vec<_> = expected.filter(|line| !self.0.contains_key(line)).take(5).collect();
-        assert!(missing.is_empty(), "missing: {missing:?}; of {written:?} {} are there", self.0.len());
-        assert_eq!(self.0.len() as u64, written.values().sum::<u64>(), "lines that nobody wrote");
-        let repeated: Vec<_> = self.0.iter().filter(|(_, count)| **count > 1).take(5).collect();
+        let missing: Vec<_> = expected.filter(|line| !self.lines.contains_key(line)).take(5).collect();
+        let (written_lines, delivered) = (written.values().sum::<u64>(), self.lines.len() as u64);
+        let kept = self.lines.values().map(|count| count - 1).sum();
+        let (repeated, lost) = (self.repeats + kept, written_lines.saturating_sub(delivered));
+        figures::note(&self.run, Figures { written: written_lines, delivered, repeated, lost });
+        assert!(missing.is_empty(), "missing: {missing:?}; of {written:?} {delivered} are there");
+        assert_eq!(delivered, written_lines, "lines that nobody wrote");
+        let repeated: Vec<_> = self.lines.iter().filter(|(_, count)| **count > 1).take(5).collect();
         assert!(!once || repeated.is_empty(), "more than once: {repeated:?}");
-        self.0.values().map(|count| count - 1).sum()
+        kept
     }
 }
 
@@ -318,7 +306,11 @@ pub(crate) fn settle(process: &mut Tailwater, pipeline: &str) {
         let metrics = Metrics::of(&admin);
         metrics.of_pipeline("lines_in_flight", pipeline) == 0 && metrics.of_pipeline("lag_bytes", pipeline) == 0
     });
-    Metrics::of(&admin).assert_accounted(pipeline);
+    let metrics = Metrics::of(&admin);
+    metrics.assert_accounted(pipeline);
+    let unreachable = metrics.of_pipeline("unreachable_bytes_total", pipeline);
+    figures::note_unreachable(process.id(), unreachable);
+    assert_eq!(unreachable, 0, "no file was gone");
 }
 
 /// A log of plain lines that a test writes step by step.

@@ -3,11 +3,14 @@
 //! - `process`  a started `tailwater`: its log, its signals, its memory, its metrics
 //! - `place`    the folder: pods, state, settings, output
 //! - `reading`  events and entries, as sinks hold them, put into the account
+//! - `writer`   a container's log under rotation
+//! - `figures`  what a test came to, for the table of `docs/delivery.md`
 //!
 //! Invariant: nothing here waits for time; everything waits for a condition and says which one did not come.
 
 #![allow(dead_code, unreachable_pub, reason = "every test binary takes only what it needs from here")]
 
+pub mod figures;
 pub mod place;
 pub mod process;
 pub mod reading;

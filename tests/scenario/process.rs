@@ -3,7 +3,7 @@
 //! Invariant: it does not outlive the test, and a test that fails shows what it said.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
@@ -35,7 +35,7 @@ impl Tailwater {
     /// The binary with these arguments, in `place`: stdout goes to `stdout` there, stderr to `log`; both are appended
     /// to.
     pub fn with<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(place: &Place, arguments: I) -> Start {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tailwater"));
+        let mut command = Command::new(binary());
         // Whatever proxy or settings are around, these tests are not about them.
         command.args(arguments).env_clear().current_dir(place.path(""));
         command.stdout(appended(&place.path("stdout")));
@@ -217,6 +217,11 @@ pub fn wait_until_ready(process: &mut Tailwater) -> bool {
         http::request("GET", &admin, "/readyz", &[], b"").and_then(http::Response::success).is_ok()
     });
     true
+}
+
+/// The binary that these tests are of: cargo's, or another that `TAILWATER_TEST_BINARY` names, such as a release.
+fn binary() -> OsString {
+    std::env::var_os("TAILWATER_TEST_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_tailwater").into())
 }
 
 /// What stands in a log behind `began`, up to its last whole line.

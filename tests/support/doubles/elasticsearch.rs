@@ -13,7 +13,7 @@ mod bulk;
 mod document;
 mod filter;
 
-use super::server::{self, Double, Store};
+use super::server::{self, Double, Observer, Store};
 use super::wire::{Answer, Request};
 use bulk::{Bulk, Malformed};
 use serde_json::{Map, Value, json};
@@ -71,6 +71,8 @@ pub struct ElasticsearchStore {
     pub max_body: usize,
     /// Who must come: the `Authorization` header, else 401.
     pub authorization: Option<String>,
+    /// Told of every document that is new, in the order in which they come.
+    pub observer: Option<Observer>,
     rule: Option<Rule>,
     next_id: u64,
 }
@@ -171,6 +173,7 @@ impl Default for ElasticsearchStore {
             data_streams: vec!["logs-".to_owned()],
             max_body: 100 * 1024 * 1024,
             authorization: None,
+            observer: None,
             rule: None,
             next_id: 0,
         }
@@ -305,6 +308,9 @@ impl ElasticsearchStore {
                 None => {
                     index.ids.insert(id.clone(), index.documents.len());
                     let generation = index.generation;
+                    if let Some(observer) = &mut self.observer {
+                        observer(&item.source);
+                    }
                     index.documents.push(Document { id, source: item.source, generation, version: 1, repeats: 0 });
                     (1, 201)
                 }

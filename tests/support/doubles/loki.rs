@@ -17,7 +17,7 @@ mod push;
 pub use limits::Limits;
 pub use push::{Format, PushedEntry, PushedStream};
 
-use super::server::{self, Double, Store};
+use super::server::{self, Double, Observer, Store};
 use super::wire::{Answer, Request};
 use limits::Refusal;
 use std::collections::BTreeMap;
@@ -57,6 +57,8 @@ pub struct LokiStore {
     pub pushes: Vec<Push>,
     /// What came over the wire and should not have: `hash`, `parsed`, unknown fields, text that is not UTF-8.
     pub surprises: Vec<String>,
+    /// Told of every line that is new, in the order in which they come.
+    pub observer: Option<Observer>,
 }
 
 /// What is stored of one stream.
@@ -202,8 +204,14 @@ impl LokiStore {
                 let oldest = stored.newest().map_or(i64::MIN, |newest| newest - self.limits.out_of_order);
                 if entry.time < oldest {
                     behind.push((entry.time, oldest));
-                } else if stored.add(entry) {
+                    continue;
+                }
+                let line = self.observer.is_some().then(|| entry.line.clone());
+                if stored.add(entry) {
                     push.stored += 1;
+                    if let (Some(observer), Some(line)) = (&mut self.observer, line) {
+                        observer(&line);
+                    }
                 } else {
                     push.repeats += 1;
                 }

@@ -78,6 +78,9 @@ pub trait Store: Send + 'static {
     fn answer(&mut self, request: &Request, decoded: Self::Decoded, special: Option<&Self::Special>) -> Option<Answer>;
 }
 
+/// Is told of what a store takes.
+pub type Observer = Box<dyn FnMut(&str) + Send>;
+
 /// One request that was for the store, in the order of treatment.
 #[derive(Clone, Debug)]
 pub struct Seen {
