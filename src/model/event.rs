@@ -136,6 +136,11 @@ pub enum TimeSource {
     Runtime,
     /// The time of reading, since the line has none of its own.
     Reading,
+    /// The time of reading, since its sink's store would refuse the line's own.
+    Restamped {
+        /// The line's own time.
+        own: Time,
+    },
 }
 
 /// An entry (or several, joined) with its level and fields.

@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -23,6 +24,11 @@ pub trait Encoder: Send {
     /// origins whose lines may meet in one stream have the same.
     fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
         let _does_not_mind = origin;
+        None
+    }
+
+    /// Lines whose own time lies further before the time of reading than this get the time of reading; `None`: none does.
+    fn restamps_after(&self) -> Option<Duration> {
         None
     }
 

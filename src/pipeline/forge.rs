@@ -17,6 +17,7 @@ use crate::model::event::{Entry, Event, Flaw, Span, TimeSource};
 use crate::model::feed::{ParserName, Reading, Runs};
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
+use crate::model::time::Time;
 use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
 
@@ -45,6 +46,8 @@ pub struct Forge {
     last_id: u64,
     text: String,
     pairs: Scratch,
+    /// Seconds: a line that is older when it is read gets the time of reading.
+    restamps_after: Option<i64>,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
 }
@@ -74,7 +77,7 @@ pub struct Context<'c> {
     pub parser: ParserName,
     /// The runs of equal times so far.
     pub runs: &'c mut Runs,
-    /// When the line was first read: the time of lines that have none.
+    /// When the line was first read: the time of lines that have none, or one that is too old for the store.
     pub reading: Option<Reading>,
     /// Whether the line was settled before the last restart: it only moves the runs.
     pub is_settled: bool,
@@ -84,6 +87,7 @@ impl Forge {
     /// With no batch open.
     pub fn new(tools: Tools) -> Self {
         let line_bound = tools.encoder.bound(tools.max_line);
+        let restamps_after = tools.encoder.restamps_after();
         Self {
             tools,
             line_bound,
@@ -91,6 +95,7 @@ impl Forge {
             last_id: 0,
             text: String::new(),
             pairs: Scratch::default(),
+            restamps_after: restamps_after.map(|after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX)),
             flaws: Flaws::default(),
         }
     }
@@ -102,6 +107,12 @@ impl Forge {
             Some(_) => !self.is_full(),
             None => self.open_batch(),
         }
+    }
+
+    /// Whether the time of reading matters for lines that have one of their own, too.
+    #[inline]
+    pub fn restamps(&self) -> bool {
+        self.restamps_after.is_some()
     }
 
     /// Whether the open batch is to be sealed before the next event.
@@ -146,21 +157,24 @@ impl Forge {
         self.open.take_if(|open| open.body.is_empty());
     }
 
+    /// Told by the recorded time of reading, not by the clock, so that a replay tells the same.
+    fn is_too_old(&self, own: Time, reading: Reading) -> bool {
+        self.restamps_after.is_some_and(|after| reading.time.secs.saturating_sub(own.secs) > after)
+    }
+
     /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans.
     /// [`Forge::is_ready`] was asked before.
     #[inline]
     pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
         let (time, time_source, nudge) = match (entry.time, context.reading) {
+            (Some(own), Some(reading)) if self.is_too_old(own, reading) => {
+                (reading.time, TimeSource::Restamped { own }, place_in(reading, spans))
+            }
             (Some(time), _) => {
                 let run = &mut context.runs[runs::index(entry.stream)];
                 (time, TimeSource::Runtime, runs::nudge(run, time))
             }
-            (None, Some(reading)) => {
-                // The place within the range keeps equal lines apart, without a count to remember.
-                let start = spans.first().map_or(0, |span| span.start);
-                let nudge = u32::try_from(start.saturating_sub(reading.start)).unwrap_or(u32::MAX);
-                (reading.time, TimeSource::Reading, nudge)
-            }
+            (None, Some(reading)) => (reading.time, TimeSource::Reading, place_in(reading, spans)),
             (None, None) => (Default::default(), TimeSource::Reading, 0),
         };
         if context.is_settled {
@@ -202,6 +216,12 @@ impl Forge {
             "a body stays within its permit"
         );
     }
+}
+
+/// The place within the range keeps equal lines apart, without a count to remember.
+fn place_in(reading: Reading, spans: &[Span]) -> u32 {
+    let start = spans.first().map_or(0, |span| span.start);
+    u32::try_from(start.saturating_sub(reading.start)).unwrap_or(u32::MAX)
 }
 
 /// A line longer than this is cut before its end is seen: the longest text and the runtime's wrapping around it.

@@ -41,23 +41,35 @@ impl Content for Growing {
 }
 
 /// Writes an event as text, with everything that a replay must give again.
-struct Plain;
+struct Plain {
+    /// Whether lines of last minute get the time of reading.
+    restamps: bool,
+}
 
 impl Encoder for Plain {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
         if body.groups.is_empty() {
             body.groups.push(Group { route: None, head: "".into() });
         }
-        let read = if event.time_source == TimeSource::Reading { "read " } else { "" };
+        let own = match event.time_source {
+            TimeSource::Restamped { own } => own.to_rfc3339(),
+            TimeSource::Runtime | TimeSource::Reading => String::new(),
+        };
+        let read = if event.time_source == TimeSource::Runtime { "" } else { "read " };
         let time = event.time.to_rfc3339();
-        let line = format!("{read}{time}+{} {:?} {:?} {:?}\n", event.nudge, event.stream, event.flaw, event.body);
+        let (nudge, stream, flaw) = (event.nudge, event.stream, event.flaw);
+        let line = format!("{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}\n", event.body);
         body.bytes.extend_from_slice(line.as_bytes());
         body.close_item(event.origin, event.spans, 0);
     }
 
+    fn restamps_after(&self) -> Option<Duration> {
+        self.restamps.then_some(Duration::from_secs(60))
+    }
+
     fn bound(&self, line: usize) -> usize {
         // `Debug` writes up to ten bytes for one.
-        line * 10 + 200
+        line * 10 + 240
     }
 }
 
@@ -86,6 +98,7 @@ struct World {
     sent: Arc<Mutex<Vec<Batch>>>,
     _inbox: Sender<Inbox>,
     ended: bool,
+    restamps: bool,
     /// What the store got: spans → text, and how often.
     stored: BTreeMap<Vec<Span>, (String, u32)>,
     /// How many entries were in flight at crashes, and so may be stored twice.
@@ -96,6 +109,10 @@ const MAX_LINE: usize = 300;
 
 impl World {
     fn new(bytes: &[u8], format: Format) -> Self {
+        Self::with(bytes, format, false)
+    }
+
+    fn with(bytes: &[u8], format: Format, restamps: bool) -> Self {
         let origin = Arc::new(Origin {
             id: OriginId(7),
             source: "s".into(),
@@ -117,7 +134,7 @@ impl World {
             inode: (0, 0),
             order: 0,
         })]);
-        let (pipeline, sent, inbox) = start(&book);
+        let (pipeline, sent, inbox) = start(&book, restamps);
         let mut world = Self {
             content,
             origin,
@@ -126,6 +143,7 @@ impl World {
             sent,
             _inbox: inbox,
             ended: false,
+            restamps,
             stored: BTreeMap::new(),
             excused: 0,
         };
@@ -213,7 +231,7 @@ impl World {
                 self.store(batch);
             }
         }
-        (self.pipeline, self.sent, self._inbox) = start(&self.book);
+        (self.pipeline, self.sent, self._inbox) = start(&self.book, self.restamps);
         self.feed();
     }
 
@@ -258,8 +276,8 @@ impl World {
     }
 }
 
-fn start(book: &Arc<Memory>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
-    start_with(book, Box::new(Plain))
+fn start(book: &Arc<Memory>, restamps: bool) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
+    start_with(book, Box::new(Plain { restamps }))
 }
 
 fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
@@ -267,7 +285,7 @@ fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<M
     let sent = Arc::new(Mutex::new(Vec::new()));
     let outlet = Arc::clone(&sent);
     let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
-    let permit_bytes = batch.permit_bytes(Plain.bound(MAX_LINE), 0);
+    let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
     let tools = Tools {
         encoder,
         parsers: vec![Parser::Plain],
@@ -316,7 +334,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn check(bytes: &[u8], format: Format, steps: &[Step]) {
-    let mut world = World::new(bytes, format);
+    check_with(bytes, format, steps, false);
+}
+
+fn check_with(bytes: &[u8], format: Format, steps: &[Step], restamps: bool) {
+    let mut world = World::with(bytes, format, restamps);
     for step in steps {
         match *step {
             Step::Grow(by) => {
@@ -330,7 +352,7 @@ fn check(bytes: &[u8], format: Format, steps: &[Step]) {
             Step::Crash(arrived) => world.crash(arrived),
         }
     }
-    let (got, expected) = (world.finish(), straight(bytes, format));
+    let (got, expected) = (world.finish(), World::with(bytes, format, restamps).finish());
     let first = got.iter().zip(&expected).find(|(got, expected)| got != expected);
     assert!(got == expected, "{} events, not {}; the first other: {first:?}", got.len(), expected.len());
 }
@@ -367,6 +389,11 @@ proptest! {
     #[test]
     fn any_course_of_events_gives_the_same_events(bytes in cri(), steps in steps()) {
         check(&bytes, Format::Cri, &steps);
+    }
+
+    #[test]
+    fn restamped_lines_keep_their_times(bytes in cri(), steps in steps()) {
+        check_with(&bytes, Format::Cri, &steps, true);
     }
 
     #[test]

@@ -345,7 +345,7 @@ impl Turn<'_> {
             self.held = Some(time);
             return false;
         }
-        if entry.time.is_none() {
+        if entry.time.is_none() || self.forge.restamps() {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
         let joiner = &mut self.reader.joiner;
@@ -361,7 +361,7 @@ impl Turn<'_> {
     }
 }
 
-/// Notes the time of reading for lines without a time of their own; `covered` is the end of what was read.
+/// Notes the time of reading for lines without a time of their own, or with one that may be too old; `covered` is the end of what was read.
 #[cold]
 fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
     if span.start < state.ledger.readings_end() {
@@ -393,7 +393,8 @@ fn hand_on(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, joined: 
 fn push(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
     let start = spans.first().map_or(0, |span| span.start);
     let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
-    let reading = if entry.time.is_none() { state.ledger.reading_at(start) } else { None };
+    let needs_reading = entry.time.is_none() || forge.restamps();
+    let reading = if needs_reading { state.ledger.reading_at(start) } else { None };
     if !is_settled {
         tally.add(Tally::of(spans));
     }

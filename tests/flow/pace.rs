@@ -1,5 +1,7 @@
 //! Containers whose lines go to one Loki stream are kept in step, since Loki refuses what is an hour behind.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::common::{assert_balanced, head};
 use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::loki::Loki;
@@ -53,4 +55,63 @@ fn backlogs_under_one_label_set_are_all_taken() {
     assert!(store.wait_until(PATIENCE, |state| state.stored() == lines + 2), "new lines are stored");
     assert_balanced(&mut process, &["store"], lines + 2);
     assert_eq!(process.terminate(), 0);
+}
+
+/// Lines of another day beside new ones of their stream: the store refuses them, too far behind or too old. Asked to, the
+/// sink gives them the time of reading, and they are all there, each with its own time beside it.
+#[test]
+fn lines_too_old_for_the_store_are_restamped() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let now = i64::try_from(clock.as_nanos()).expect("before 2262");
+    let second = 1_000_000_000;
+    let ages = [0, 60, 3 * 3600, 3 * 3600, 10 * 86_400];
+    let run = |settings: &str| {
+        let place = Place::new();
+        // All in one file, the newest first, so that its stream has one when the others come.
+        let lines = ages
+            .iter()
+            .zip(0..)
+            .map(|(age, at)| format!("{} stdout F line {at}\n", time::rfc3339(now - age * second + at)));
+        place.write("pods/shop_old-0_11111111-1111-4111-8111-111111111111/app/0.log", lines.collect::<String>());
+        let store = Loki::start_at(now);
+        let settings = format!(
+            "{}sources: {{ pods: {{ type: kubernetes, path: {} }} }}\nsinks: {{ store: {{ type: loki, url: '{}', {settings} }} }}\n",
+            head(),
+            place.pods(),
+            store.url()
+        );
+        let mut process = Tailwater::daemon(&place, &settings);
+        let admin = process.admin();
+        process.wait_until("all lines are settled", PATIENCE, || {
+            let metrics = crate::scenario::process::Metrics::of(&admin);
+            let of = |name: &str| metrics.of_pipeline(name, "store");
+            of("lines_delivered_total") + of("lines_dropped_total") == ages.len() as u64
+        });
+        let dropped = process.metrics().of_pipeline("lines_dropped_total", "store");
+        process.metrics().assert_accounted("store");
+        assert_eq!(process.terminate(), 0);
+        let mut own = Vec::new();
+        store.look(|state| {
+            for (.., time, entry) in state.entries() {
+                assert!(time > now - 3600 * second, "{}: {}", entry.line, time::rfc3339(time));
+                own.push((
+                    entry.line.clone(),
+                    entry.metadata.iter().find(|(name, _)| *name == "original_time").map(|(_, time)| time.clone()),
+                ));
+            }
+        });
+        own.sort();
+        (dropped, own)
+    };
+    let line =
+        |at: i64, own: Option<i64>| (format!("line {at}"), own.map(|age| time::rfc3339(now - age * second + at)));
+    assert_eq!(run("labels: { app: x }"), (3, vec![line(0, None), line(1, None)]));
+    let all = vec![
+        line(0, None),
+        line(1, None),
+        line(2, Some(3 * 3600)),
+        line(3, Some(3 * 3600)),
+        line(4, Some(10 * 86_400)),
+    ];
+    assert_eq!(run("labels: { app: x }, restamp_older_than: 30m"), (0, all));
 }

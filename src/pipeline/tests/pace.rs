@@ -8,7 +8,7 @@ struct OneStream;
 
 impl Encoder for OneStream {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
-        Plain.push(event, body);
+        Plain { restamps: false }.push(event, body);
     }
 
     fn stream(&mut self, _: &Arc<Origin>) -> Option<u64> {
@@ -16,7 +16,7 @@ impl Encoder for OneStream {
     }
 
     fn bound(&self, line: usize) -> usize {
-        Plain.bound(line)
+        Plain { restamps: false }.bound(line)
     }
 }
 

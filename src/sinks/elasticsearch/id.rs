@@ -37,7 +37,7 @@ pub(super) fn id(event: &Event<'_>) -> [u8; ID_LEN] {
             // 36 bits of seconds reach beyond the last year that is written.
             u128::from(event.time.secs.max(0) as u64)
         }
-        TimeSource::Reading => (63 << 30) | (event.origin.id.0 & ((1 << 30) - 1)),
+        TimeSource::Reading | TimeSource::Restamped { .. } => (63 << 30) | (event.origin.id.0 & ((1 << 30) - 1)),
     };
     hash.update(&fixed);
     hash.update(event.body.as_bytes());

@@ -10,6 +10,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -128,12 +129,20 @@ impl LokiEncoder {
     }
 
     fn render_metadata(&mut self, event: &Event<'_>, out: &mut Vec<u8>) {
-        let mut left = entry::METADATA_MAX;
+        let mut left = entry::METADATA_MAX - entry::OWN_TIME_MAX;
         for (name, template) in &self.settings.metadata {
             self.value.clear();
             template.render(event, &mut self.value);
             entry::put_metadata(self.settings.encoding, name, &self.value, &mut left, out);
         }
+    }
+
+    /// The slot's metadata and the line's own time.
+    fn with_own_time(&self, at: usize, own: Time) -> Vec<u8> {
+        let mut metadata = self.slots[at].metadata.clone();
+        let mut left = entry::OWN_TIME_MAX;
+        entry::put_metadata(self.settings.encoding, entry::OWN_TIME, &own.to_rfc3339(), &mut left, &mut metadata);
+        metadata
     }
 
     /// The slot's group in this body, and whether it is new there.
@@ -180,13 +189,25 @@ impl Encoder for LokiEncoder {
         if new {
             entry::put_room(encoding, &body.groups[group as usize].head, &mut body.bytes);
         }
-        entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
+        match event.time_source {
+            TimeSource::Restamped { own } => {
+                let metadata = self.with_own_time(at, own);
+                entry::put(encoding, event, self.settings.max_line, &metadata, &mut body.bytes);
+            }
+            TimeSource::Runtime | TimeSource::Reading => {
+                entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
+            }
+        }
         body.close_item(event.origin, event.spans, group);
     }
 
     /// By what the labels and the tenant take from the origin: streams that differ by more than that (by level, by a
     /// field) are taken for one, which only means that they are kept in step for nothing.
     fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+        if self.settings.restamps_after.is_some() {
+            // Nothing is far behind then.
+            return None;
+        }
         let event = Event {
             origin,
             spans: &[],
@@ -203,6 +224,10 @@ impl Encoder for LokiEncoder {
         Some(hash(&self.render_head(&event)))
     }
 
+    fn restamps_after(&self) -> Option<Duration> {
+        self.settings.restamps_after
+    }
+
     fn bound(&self, line: usize) -> usize {
         let settings = &self.settings;
         let head = |named: &[(String, crate::sinks::template::Template)]| -> usize {
@@ -210,13 +235,13 @@ impl Encoder for LokiEncoder {
         };
         let source = labels::put_bound("source", labels::VALUE_MAX);
         let head = settings.labels.lists().into_iter().map(head).fold(source, usize::max) + 2;
-        let metadata = settings.metadata.iter().map(|(name, template)| name.len() + template.bound(line)).sum();
+        let metadata: usize = settings.metadata.iter().map(|(name, template)| name.len() + template.bound(line)).sum();
         let text = match settings.encoding {
             super::settings::Encoding::Protobuf => line.min(settings.max_line),
             super::settings::Encoding::Json => line.min(settings.max_line) * crate::sinks::json::ESCAPED,
         };
         text + entry::ENTRY_MAX
-            + entry::metadata_bound(settings.encoding, settings.metadata.len(), metadata)
+            + entry::metadata_bound(settings.encoding, settings.metadata.len() + 1, metadata + entry::OWN_TIME_MAX)
             + entry::room_bound(settings.encoding, head)
     }
 }

@@ -31,6 +31,10 @@ const MARKER: &str = " …[cut by tailwater]";
 const STREAM_HEAD: [u8; 6] = [0; 6];
 /// The most bytes of the names and values of a line's metadata that Loki takes by default.
 pub(super) const METADATA_MAX: usize = 64 * 1024;
+/// The name under which a restamped line's own time is stored.
+pub(super) const OWN_TIME: &str = "original_time";
+/// The most bytes of that name and a time as of RFC 3339.
+pub(super) const OWN_TIME_MAX: usize = OWN_TIME.len() + 40;
 /// The most bytes of an entry beside its line and its metadata.
 pub(super) const ENTRY_MAX: usize = 64;
 

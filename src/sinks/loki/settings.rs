@@ -3,6 +3,8 @@
 //! **Invariant**: labels and structured metadata have names that Loki takes, each once, and no more than it takes by
 //! default: a store that refuses every line for its labels would cost every line.
 
+use std::time::Duration;
+
 use crate::model::event::Event;
 use crate::model::settings::{Key, Place, Section};
 use crate::sinks::kind::Given;
@@ -42,8 +44,18 @@ pub(super) const KEYS: &[Key] = &[
         default: "256KiB",
         help: "the store's limit for a line; a longer one is cut to it, its end marked; 0 is no limit",
     },
+    Key {
+        name: "restamp_older_than",
+        kind: "duration",
+        default: "",
+        help: "lines that are older when they are read (1m to 1h) get the time of reading, which Loki takes, and keep their own as metadata `original_time`; none where not set",
+    },
     Key { name: "max_label_names", kind: "number", default: "15", help: "the store's limit for labels of a stream" },
 ];
+
+/// The ages at which restamping may begin. Loki takes what is up to an hour behind the newest of its stream.
+const RESTAMP_MIN: Duration = Duration::from_secs(60);
+const RESTAMP_MAX: Duration = Duration::from_secs(3600);
 
 /// How entries are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +141,8 @@ pub(super) struct Settings {
     pub(super) encoding: Encoding,
     /// The most bytes of a line.
     pub(super) max_line: usize,
+    /// Older lines get the time of reading.
+    pub(super) restamps_after: Option<Duration>,
 }
 
 impl Settings {
@@ -151,9 +165,17 @@ impl Settings {
             Some(size) => usize::try_from(size).unwrap_or(usize::MAX),
             None => 256 * 1024,
         };
+        let restamps_after =
+            section.parsed("restamp_older_than", |text| {
+                crate::model::units::parse_duration(text).and_then(|age| match age {
+                    age if (RESTAMP_MIN..=RESTAMP_MAX).contains(&age) => Ok(age),
+                    _ => Err("expected `1m` to `1h`, such as `30m`: Loki refuses what is an hour behind its stream"
+                        .to_owned()),
+                })
+            });
         let labels = labels(section, given);
         let metadata = metadata(section);
-        Self { tenant, labels, metadata, encoding, max_line }
+        Self { tenant, labels, metadata, encoding, max_line, restamps_after }
     }
 
     /// What the labels and the tenant of an event depend on, beside its origin.

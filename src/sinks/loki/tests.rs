@@ -7,7 +7,9 @@ use proptest::prelude::*;
 
 use super::KIND;
 use crate::model::body::Body;
+use crate::model::event::TimeSource;
 use crate::model::sink::Request;
+use crate::model::time::Time;
 use crate::sinks::kind::{Given, Sink};
 use crate::sinks::samples::{
     Sample, any_sample, build, encode, file, golden, named_file, pipe, pod, typed, typed_list, typed_map,
@@ -190,11 +192,40 @@ fn what_loki_would_refuse_is_refused_at_the_start() {
     check(&[("tenant", typed("{x"))], "is not closed");
     check(&[("encoding", typed("xml"))], "`protobuf` or `json`");
     check(&[("max_line_size", typed("10B"))], "at least 1KiB");
+    check(&[("restamp_older_than", typed("7d"))], "`1m` to `1h`");
     let given = Given { fields: vec![("a-b".into(), "x".into())], ..Given::default() };
     assert!(build(&KIND, &[], &given).is_err());
     let many: Vec<String> = (0..16).map(|at| format!("l{at}")).collect();
     let many: Vec<_> = many.iter().map(|name| (name.as_str(), typed("x"))).collect();
     check(&[("labels", typed_map(&many))], "16 labels, 15 are allowed");
+}
+
+#[test]
+fn a_restamped_line_keeps_its_own_time_beside_it() {
+    let own = Time::parse_rfc3339(b"2026-11-01T08:50:48.5Z").expect("a time");
+    for (encoding, read) in [("protobuf", read_protobuf as fn(&Request) -> Vec<Stream>), ("json", read_json)] {
+        let sink = sink(&[("encoding", typed(encoding)), ("restamp_older_than", typed("30m"))]);
+        let sample = Sample { time_source: TimeSource::Restamped { own }, ..Sample::json(pod()) };
+        let body = encode(&sink, [&sample, &Sample::json(pod())]);
+        let streams = read(&sink.wire.request(&body, &[0, 1]));
+        let (restamped, other) = (&streams[0].1[0], &streams[0].1[1]);
+        assert_eq!(restamped.0, sample.time.as_nanos());
+        let mut metadata = restamped.2.clone();
+        metadata.retain(|(name, _)| name != "original_time");
+        assert_eq!((&metadata, restamped.2.len()), (&other.2, other.2.len() + 1));
+        assert!(restamped.2.contains(&("original_time".to_owned(), "2026-11-01T08:50:48.5Z".to_owned())));
+        let letter = String::from_utf8(sink.wire.letter(&body, 0)).expect("text");
+        assert!(letter.contains("original_time"), "{letter}");
+    }
+}
+
+#[test]
+fn restamping_is_off_unless_asked_for() {
+    let mut encoder = sink(&[]).encoder();
+    assert_eq!((encoder.restamps_after(), encoder.stream(&pod()).is_some()), (None, true));
+    let mut encoder = sink(&[("restamp_older_than", typed("30m"))]).encoder();
+    let half_an_hour = Some(std::time::Duration::from_secs(1800));
+    assert_eq!((encoder.restamps_after(), encoder.stream(&pod())), (half_an_hour, None));
 }
 
 #[test]
