@@ -17,4 +17,6 @@ mod pace;
 #[path = "flow/pipe.rs"]
 mod pipe;
 mod scenario;
+#[path = "flow/spool.rs"]
+mod spool;
 mod support;

@@ -4,7 +4,7 @@
 //! main thread     the supervisor: signals, ends, deadlines, the checkpoint's second
 //! tailwater-net   one current-thread runtime: deliveries over HTTP, the admin port, signals
 //! <sink>          a pipeline each          stdout   its one writer
-//! files           the follower             stdin    the pipe's reader
+//! files           the follower             stdin    the pipe's reader; `spool` where it is written to files first
 //! ```
 //!
 //! **Invariant**: whatever ends first, every pipeline's thread is waited for before the process says how it ended.

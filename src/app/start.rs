@@ -32,11 +32,11 @@ use crate::model::units::format_bytes;
 use crate::pipeline::forge::Tools;
 use crate::pipeline::{Inbox, Parts, Pipeline, Summary};
 use crate::sinks::kind::Transport;
-use crate::sources::StartAt;
 use crate::sources::files::find::Finder;
 use crate::sources::files::follow::{Follower, Gauges, Limits, Parts as FollowerParts};
 use crate::sources::files::watch::{Waker, Watch};
 use crate::sources::stdin::{self, Pipe};
+use crate::sources::{StartAt, spool};
 use crate::store::{Began, OpenError, Store};
 
 /// How often active files are read.
@@ -46,7 +46,9 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 pub enum Event {
     /// A signal to end; its number.
     Signal(i32),
-    /// A source has given all its feeds.
+    /// A pipe was read to its end, and all of it is in its spool.
+    Spooled,
+    /// A source has given all its feeds; a pipe with a spool: and all of them are settled.
     SourceEnded {
         /// Whether it was the pipe.
         pipe: bool,
@@ -85,6 +87,8 @@ pub struct Running {
     pub deadline: watch::Sender<Option<tokio::time::Instant>>,
     /// Ends stdout's writer.
     pub stop_stdout: Arc<AtomicBool>,
+    /// Ends the waiting for what is in a spool; `None` where there is none.
+    pub stop_spool: Option<Arc<AtomicBool>>,
     /// Ends the follower.
     pub stop_files: Arc<AtomicBool>,
     /// Wakes the follower to see that.
@@ -119,6 +123,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let stop_stdout = Arc::new(AtomicBool::new(false));
     let has_pipe = settings.sources.iter().any(|source| !source.has_files());
     let has_files = settings.sources.iter().any(crate::config::parts::Source::has_files);
+    let has_spool = settings.sources.iter().any(|source| source.spool().is_some());
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
     let mut stdout_jobs = None;
@@ -176,14 +181,16 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             asked: asked(&pipelines, &metrics),
             progress: Arc::clone(&progress),
             gauges: Arc::clone(&gauges),
-            has_files,
+            has_files: has_files || has_spool,
             deadline: deadline_seen,
             events: event_sender.clone(),
         },
     )?;
     // Said when signals are heard: who waits for it may end the process by one.
     announce(&settings);
-    let (stop_files, waker) = start_sources(&settings, &store, &pipelines, &gauges, &event_sender)?;
+    let stop_spool = has_spool.then(Arc::default);
+    let (stop_files, waker) =
+        start_sources(&settings, &store, &pipelines, &gauges, &event_sender, stop_spool.as_ref())?;
     let sources = usize::from(has_files) + usize::from(has_pipe);
     Ok(Running {
         events,
@@ -194,6 +201,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         has_pipe,
         deadline,
         stop_stdout,
+        stop_spool,
         stop_files,
         waker,
         metrics,
@@ -223,10 +231,11 @@ fn announce(settings: &Settings) {
     for notice in &settings.notices {
         warn!("{}: {}", notice.place, notice.text);
     }
-    if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files()) {
+    if settings.sinks.len() > 1 && settings.sources.iter().any(|source| !source.has_files() && source.spool().is_none())
+    {
         warn!(
             "stdin is read at the pace of the slowest sink, since a pipe cannot be read twice; a sink that is down stops \
-             the writer of the pipe"
+             the writer of the pipe. With `spool: {{}}` on the source it does not"
         );
     }
 }
@@ -495,6 +504,7 @@ fn start_sources(
     pipelines: &[Started],
     gauges: &Arc<Gauges>,
     events: &Sender<Event>,
+    stop_spool: Option<&Arc<AtomicBool>>,
 ) -> Result<(Arc<AtomicBool>, Option<Waker>), Refused> {
     let host = machine::host();
     let own_uid = machine::own_pod_uid();
@@ -506,8 +516,24 @@ fn start_sources(
         move |signal| drop(inbox.send(Inbox::Source(signal)))
     };
     let mut finders = Vec::new();
+    let mut spools = Vec::new();
     for (index, source) in settings.sources.iter().enumerate() {
         let name = Arc::clone(&source.name);
+        if let (Some(spool), Some(dir), Some(stop)) = (source.spool(), &settings.state_dir, stop_spool) {
+            let wanted_by = wanted_by(index);
+            let names = pipelines.iter().zip(&wanted_by).filter(|(_, wanted)| **wanted);
+            let parts = spool::Parts {
+                source: Arc::clone(&name),
+                folder: spool::folder(dir, &name),
+                settings: spool,
+                pipelines: names.map(|(pipeline, _)| Arc::clone(&pipeline.name)).collect(),
+                book: Arc::clone(store) as Arc<dyn Book>,
+                stop: Arc::clone(stop),
+            };
+            spools.push(Finder::of_spool(name, parts.folder.clone(), source.parser, wanted_by));
+            start_spool(parts, events.clone())?;
+            continue;
+        }
         match Finder::new(name, &source.settings, source.parser, wanted_by(index), own_uid.as_deref()) {
             Some(finder) => finders.push(finder),
             None => {
@@ -531,12 +557,14 @@ fn start_sources(
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
+    let has_files = !finders.is_empty();
+    if settings.state_dir.is_some() {
+        say_where_reading_begins(&finders, store.began());
+    }
+    finders.append(&mut spools);
     if finders.is_empty() {
         gauges.walked.store(true, Ordering::Release);
         return Ok((stop, None));
-    }
-    if settings.state_dir.is_some() {
-        say_where_reading_begins(&finders, store.began());
     }
     let watch = Watch::new().map_err(|error| Refused {
         message: format!("files cannot be followed: {error}; raise the limit of open files"),
@@ -563,8 +591,21 @@ fn start_sources(
     let events = events.clone();
     spawn("files", move || {
         follower.run(watch);
-        // The supervisor may have ended first.
-        drop(events.send(Event::SourceEnded { pipe: false }));
+        if has_files {
+            // The supervisor may have ended first.
+            drop(events.send(Event::SourceEnded { pipe: false }));
+        }
     })?;
     Ok((stop, Some(waker)))
+}
+
+fn start_spool(parts: spool::Parts, events: Sender<Event>) -> Result<(), Refused> {
+    spawn("spool", move || {
+        let ended = || drop(events.send(Event::Spooled)); // The supervisor may have ended first, here and below.
+        if let Err(error) = spool::follow(io::stdin().lock(), &parts, ended) {
+            warn!(%error, "stdin cannot be read any further; what was read of it is delivered");
+        }
+        drop(events.send(Event::SourceEnded { pipe: true }));
+    })
+    .map(drop)
 }

@@ -49,6 +49,8 @@ struct Supervisor<'m> {
     /// Whether the pipelines were told to end.
     aborted: Option<Instant>,
     failed: Option<Exit>,
+    /// Whether a pipe was read to its end into its spool, and is not all settled.
+    spooled: bool,
     last_tick: Instant,
 }
 
@@ -62,6 +64,7 @@ pub fn supervise(running: Running, manners: &Manners) -> Exit {
         deadline: None,
         aborted: None,
         failed: None,
+        spooled: false,
         last_tick: Instant::now(),
     };
     supervisor.run()
@@ -82,16 +85,26 @@ impl Supervisor<'_> {
             self.tick();
             self.look_at_deadlines();
         }
-        self.running.stop_files.store(true, Ordering::Release);
-        if let Some(waker) = &self.running.waker {
-            waker.wake();
-        }
+        self.stop_sources();
         self.running.store.tick();
         self.outcome()
     }
 
+    fn stop_sources(&self) {
+        self.running.stop_files.store(true, Ordering::Release);
+        if let Some(stop) = &self.running.stop_spool {
+            stop.store(true, Ordering::Release);
+        }
+        if let Some(waker) = &self.running.waker {
+            waker.wake();
+        }
+    }
+
+    /// A pipe that is read into its spool goes on when the pipelines have ended.
     fn is_running(&self) -> bool {
-        self.running.pipelines.iter().any(|pipeline| pipeline.thread.is_some())
+        let has_spool = self.running.stop_spool.is_some();
+        let is_spooling = self.stopping && self.running.has_pipe && has_spool && self.aborted.is_none();
+        is_spooling || self.running.pipelines.iter().any(|pipeline| pipeline.thread.is_some())
     }
 
     fn next_look(&self) -> Duration {
@@ -104,9 +117,15 @@ impl Supervisor<'_> {
     fn take(&mut self, event: Event) -> Option<Exit> {
         match event {
             Event::Signal(number) => return self.signal(number),
+            Event::Spooled => {
+                self.spooled = true;
+                self.running.has_pipe = false;
+                self.running.progress.touch();
+            }
             Event::SourceEnded { pipe } => {
                 self.running.sources -= 1;
                 if pipe {
+                    self.spooled = false;
                     self.running.has_pipe = false;
                     self.running.progress.touch();
                     if self.stopping {
@@ -116,7 +135,12 @@ impl Supervisor<'_> {
                 }
                 if self.running.sources == 0 {
                     self.running.progress.touch();
-                    self.send_all(|| Inbox::Source(Signal::NoMoreFeeds));
+                    if self.running.stop_spool.is_some() {
+                        // All that was in the files is settled.
+                        self.send_all(|| Inbox::Stop { drain: false, await_pipe: false });
+                    } else {
+                        self.send_all(|| Inbox::Source(Signal::NoMoreFeeds));
+                    }
                 }
             }
             Event::PipelineEnded(index) => self.join(index),
@@ -165,13 +189,17 @@ impl Supervisor<'_> {
     }
 
     fn send_stop(&self) {
-        let (drain, await_pipe) = (self.manners.drain, self.running.has_pipe);
+        // What comes into a spool is read at the next start.
+        let await_pipe = self.running.has_pipe && self.running.stop_spool.is_none();
+        let drain = self.manners.drain;
         self.send_all(|| Inbox::Stop { drain, await_pipe });
     }
 
     /// A pipe's last lines are the ones wanted, so the grace begins when it has ended.
     fn set_deadline_if_stopping(&mut self) {
-        if !self.stopping || self.running.has_pipe || self.deadline.is_some() {
+        // What is in a spool is not lost, so its pipe is not waited for any longer than the deliveries are.
+        let is_awaited = self.running.has_pipe && self.running.stop_spool.is_none();
+        if !self.stopping || is_awaited || self.deadline.is_some() {
             return;
         }
         self.set_deadline(Instant::now() + self.manners.grace);
@@ -184,7 +212,7 @@ impl Supervisor<'_> {
     }
 
     fn look_at_deadlines(&mut self) {
-        let is_emptying = self.running.sources == 0 || self.manners.once;
+        let is_emptying = self.running.sources <= usize::from(self.spooled) || self.manners.once;
         if is_emptying && self.deadline.is_none() && self.running.progress.idle() >= GIVE_UP_AFTER {
             warn!("no progress for {} s: giving up", GIVE_UP_AFTER.as_secs());
             self.set_deadline(Instant::now());
@@ -207,6 +235,7 @@ impl Supervisor<'_> {
     fn abort(&mut self) {
         self.aborted = Some(Instant::now());
         self.running.stop_stdout.store(true, Ordering::Release);
+        self.stop_sources();
         if self.deadline.is_none() {
             self.set_deadline(Instant::now());
         }
@@ -269,7 +298,13 @@ impl Supervisor<'_> {
 
     fn outcome(&self) -> Exit {
         let Summary { to_be_read_again, lost, unread_bytes } = self.summary;
-        if lost > 0 || (unread_bytes > 0 && !self.manners.once) {
+        let is_kept = self.running.stop_spool.is_some() && lost == 0;
+        if unread_bytes > 0 && is_kept {
+            warn!(
+                unread_bytes,
+                "lines of the pipe were not delivered; they are in the spool, and are delivered at the next start"
+            );
+        } else if lost > 0 || (unread_bytes > 0 && !self.manners.once) {
             error!(
                 lines = lost,
                 unread_bytes,

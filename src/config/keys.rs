@@ -4,6 +4,7 @@ use crate::deliver;
 use crate::deliver::http::settings as http;
 use crate::flow::{batch, retry};
 use crate::model::settings::Key;
+use crate::sources::spool;
 use crate::{admin, log};
 
 /// The maps that stand under a key of this name, wherever that is, and their keys.
@@ -16,6 +17,7 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("auth", http::AUTH_KEYS),
     ("basic", http::BASIC_KEYS),
     ("tls", http::TLS_KEYS),
+    ("spool", spool::KEYS),
 ];
 
 /// The keys of a map that may stand under `key`. `None` for keys with other values.

@@ -12,6 +12,7 @@ use crate::model::feed::ParserName;
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value, meant, nearest};
 use crate::parse::Parser;
 use crate::sinks::{Given, Transport};
+use crate::sources::spool;
 use crate::{sinks, sources};
 
 /// The keys that every source has.
@@ -49,9 +50,17 @@ pub struct Source {
 }
 
 impl Source {
+    /// What it says about a spool, where it is a pipe with one.
+    pub fn spool(&self) -> Option<spool::Settings> {
+        match &self.settings {
+            sources::Settings::Stdin(settings) => settings.spool,
+            _ => None,
+        }
+    }
+
     /// Whether it follows files, which need cursors.
     pub fn has_files(&self) -> bool {
-        !matches!(self.settings, sources::Settings::Stdin)
+        !matches!(self.settings, sources::Settings::Stdin(_))
     }
 }
 

@@ -217,8 +217,9 @@ impl Settings {
         if let (State::Needed, None) = (state, &state_dir) {
             ask_for_state_dir(&tree, &sources, found);
         }
+        check_spool(&sources, state_dir.is_some(), once, found);
         root.end();
-        let has_pipe = sources.iter().any(|source| !source.has_files());
+        let has_pipe = sources.iter().any(|source| !source.has_files() && source.spool().is_none());
         let pipe_bytes = if has_pipe { (memory_limit / 4).clamp(PIPE_BYTES.1, PIPE_BYTES.0) } else { 0 };
         if let Err(scarce) = parts::share(&mut sinks, memory_limit.saturating_sub(pipe_bytes), max_line)
             && problems.0.is_empty()
@@ -294,6 +295,24 @@ fn hushed(node: &Node, spoiled: &[Place]) -> Vec<Place> {
         places.push(mine.clone());
     }
     places
+}
+
+/// A spool's segments and cursors must outlive the process, or it is none.
+fn check_spool(sources: &[Source], has_state_dir: bool, once: bool, problems: &mut Problems) {
+    let Some(spooled) = sources.iter().find(|source| source.spool().is_some()) else { return };
+    if !has_state_dir {
+        problems.add_with_hint(
+            &spooled.place,
+            format!("source `{}` has a `spool`, and there is no `state_dir` to keep it in", spooled.name),
+            "add `state_dir: /var/lib/tailwater`, a directory that outlives the process",
+        );
+    } else if once {
+        problems.add_with_hint(
+            &spooled.place,
+            format!("source `{}` has a `spool`, which `--once` does not go with", spooled.name),
+            "leave one of them out: a pipe is read to its end in any case",
+        );
+    }
 }
 
 fn ask_for_state_dir(root: &Node, sources: &[Source], problems: &mut Problems) {

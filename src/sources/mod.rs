@@ -5,12 +5,14 @@
 //! - [`common`]: the settings that both share
 //! - [`files`]: what both share: discovery, identity, rotation
 //! - [`stdin`]: a pipe, held in a bounded buffer
+//! - [`spool`]: a pipe, written to files first
 #![expect(clippy::disallowed_methods, reason = "a source touches files, pipes, the clock and threads")]
 
 pub mod common;
 pub mod file;
 pub mod files;
 pub mod kubernetes;
+pub mod spool;
 pub mod stdin;
 
 use crate::model::settings::{Key, Section};
@@ -42,7 +44,12 @@ pub const KINDS: &[Kind] = &[
         keys: &[file::Settings::KEYS, Common::KEYS],
         read: |section| Settings::File(file::Settings::read(section)),
     },
-    Kind { name: "stdin", help: "reads a pipe", keys: &[stdin::KEYS], read: |_| Settings::Stdin },
+    Kind {
+        name: "stdin",
+        help: "reads a pipe",
+        keys: &[stdin::KEYS],
+        read: |section| Settings::Stdin(stdin::Settings::read(section)),
+    },
 ];
 
 /// The settings of one source.
@@ -53,5 +60,5 @@ pub enum Settings {
     /// Files by globs.
     File(file::Settings),
     /// A pipe.
-    Stdin,
+    Stdin(stdin::Settings),
 }

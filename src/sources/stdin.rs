@@ -18,10 +18,31 @@ use std::time::SystemTime;
 use crate::frame;
 use crate::model::feed::{Content, Feed, Marks, ParserName, Signal, read_full};
 use crate::model::origin::{HEAD_MAX, Origin, OriginId};
-use crate::model::settings::Key;
+use crate::model::settings::{Key, Section};
+use crate::sources::spool;
 
 /// The keys of a `stdin` source.
-pub const KEYS: &[Key] = &[];
+pub const KEYS: &[Key] = &[Key {
+    name: "spool",
+    kind: "map",
+    default: "",
+    help: "write the pipe to segment files in `state_dir` first: a sink that is down stops neither its writer nor other sinks, and a restart goes on",
+}];
+
+/// What may be said about a pipe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it is written to first, if it is.
+    pub spool: Option<spool::Settings>,
+}
+
+impl Settings {
+    /// Reads them.
+    pub fn read(section: &mut Section<'_>) -> Self {
+        let typed = section.section("spool", &[spool::KEYS], spool::Settings::read);
+        Self { spool: typed }
+    }
+}
 
 /// How much is read from the pipe at once: what a pipe holds by default.
 const CHUNK: usize = 64 << 10;

@@ -5,7 +5,7 @@
 //! the bytes before the shorter one's end. A name alone makes nobody the same.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ use crate::flow::rotation;
 use crate::frame;
 use crate::model::feed::{Content, Feed, Landmark, Marks, Resume, Signal, read_full};
 use crate::model::origin::{Format, HEAD_MAX, Origin, OriginId};
-use crate::sources::StartAt;
+use crate::sources::{StartAt, spool};
 
 /// Between two neighbours of a chain there is room for those that are found later.
 const ORDER_STEP: u64 = 1 << 16;
@@ -116,7 +116,7 @@ impl Follower {
             id: OriginId::new(path_bytes(&found.logical), &start[..usize::from(opened.head.len)], count),
             source: Arc::clone(&self.parts.finders[opened.finder].source),
             path: found.logical.clone(),
-            format: common.format.or_else(|| frame::detect(start)).unwrap_or(Format::Plain),
+            format: self.format_of(opened.finder, start),
             head_len: opened.head.len,
             head_hash: opened.head.hash,
             count,
@@ -127,6 +127,14 @@ impl Follower {
         records.extend(self.start_at_end(&opened, record.id));
         self.parts.book.append(records);
         self.hand_on(opened, record);
+    }
+
+    fn format_of(&self, finder: usize, start: &[u8]) -> Format {
+        let finder = &self.parts.finders[finder];
+        if finder.is_spool {
+            return spool::format(start).unwrap_or(Format::Plain);
+        }
+        finder.common.format.or_else(|| frame::detect(start)).unwrap_or(Format::Plain)
     }
 
     /// Where a new origin stands among those of its chain: the last, but before what its name says is newer.
@@ -243,7 +251,8 @@ impl Follower {
         let origin = Arc::new(Origin {
             id: record.id,
             source: Arc::clone(&source.source),
-            path: record.path.clone(),
+            // A pipe has no path, also where it was written to files first.
+            path: if source.is_spool { PathBuf::new() } else { record.path.clone() },
             format: record.format,
             workload: found.workload.clone(),
             host: Arc::clone(&self.parts.host),
@@ -256,6 +265,12 @@ impl Follower {
         for (index, (name, inbox)) in self.parts.pipelines.iter().enumerate() {
             let mut cursor = None;
             self.parts.book.look(&mut |state| cursor = state.cursors.get(&(record.id, Arc::clone(name))).cloned());
+            if source.is_spool && cursor.is_none() {
+                // Behind the segment's own first line.
+                let offset = memchr::memchr(b'\n', &start).map_or(0, |end| end as u64 + 1);
+                let resume = Resume { offset, from: offset, ..Resume::default() };
+                cursor = Some(Cursor { resume, ..Cursor::default() });
+            }
             let is_wanted = source.wanted_by.get(index).copied().unwrap_or(true);
             let was_done = before.as_ref().is_some_and(|slot| {
                 let has_more = gzip.is_none() && (slot.has_more || found.stat.size > slot.length());

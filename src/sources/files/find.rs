@@ -34,12 +34,15 @@ pub struct Finder {
     pub common: Common,
     /// Which pipelines want it.
     pub wanted_by: Vec<bool>,
+    /// Whether its files are a pipe's segments: their first line is no line of the pipe's, their names nobody's.
+    pub is_spool: bool,
     how: How,
 }
 
 enum How {
     Kubernetes { path: PathBuf, names: Names, own_uid: Option<String> },
     Globs(file::Settings),
+    Spool(PathBuf),
 }
 
 /// A file that a source wants.
@@ -113,9 +116,14 @@ impl Finder {
                 )
             }
             Settings::File(settings) => (How::Globs(settings.clone()), settings.common.clone()),
-            Settings::Stdin => return None,
+            Settings::Stdin(_) => return None,
         };
-        Some(Self { source, parser, common, wanted_by, how })
+        Some(Self { source, parser, common, wanted_by, is_spool: false, how })
+    }
+
+    /// For the segments of a pipe in `folder`.
+    pub fn of_spool(source: Arc<str>, folder: PathBuf, parser: ParserName, wanted_by: Vec<bool>) -> Self {
+        Self { source, parser, common: Common::default(), wanted_by, is_spool: true, how: How::Spool(folder) }
     }
 
     /// Walks everything. A folder that does not exist (yet) is no error.
@@ -126,6 +134,15 @@ impl Finder {
                 await_folder(path, &mut walk);
                 for pod in list(path, &mut walk) {
                     self.walk_pod(&pod, names, own_uid.as_deref(), &mut walk);
+                }
+            }
+            How::Spool(folder) => {
+                await_folder(folder, &mut walk);
+                let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+                // All of them are one pipe's, one after the other.
+                let chain = xxh3_64(folder.as_os_str().as_bytes());
+                for path in list(&folder, &mut walk) {
+                    self.add_file(&path, chain, None, &mut walk);
                 }
             }
             How::Globs(settings) => {
@@ -145,7 +162,7 @@ impl Finder {
                 let name =
                     |found: &Found| found.path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
                 let (a, b) = (name(a), name(b));
-                rotation::age_order(&rotation::parse(&a), &rotation::parse(&b))
+                rotation::age_order(&rotation::parse(&a), &rotation::parse(&b)).then_with(|| a.cmp(&b))
             })
         });
         walk

@@ -148,12 +148,17 @@ impl Follower {
     }
 
     /// Forgets an origin, but for its count: a file of the same name that begins with the same line is another origin
-    /// and must not get its identity. Lines of the other formats begin with a time, which does not come again.
+    /// and must not get its identity. Lines of the other formats begin with a time, which does not come again, nor do names
+    /// of a spool's segments.
     fn forget(&mut self, id: OriginId) {
         let mut kept: Option<OriginRecord> = None;
         let mut surplus = Vec::new();
         self.parts.book.look(&mut |state| {
-            let Some(record) = state.origins.get(&id).filter(|record| record.format == Format::Plain) else { return };
+            let is_segment = |record: &OriginRecord| {
+                self.parts.finders.iter().any(|finder| finder.is_spool && finder.source == record.source)
+            };
+            let may_come_again = |record: &&OriginRecord| record.format == Format::Plain && !is_segment(record);
+            let Some(record) = state.origins.get(&id).filter(may_come_again) else { return };
             let of_path = || state.origins.values().filter(|other| other.path == record.path && other.id != id);
             let is_newest = of_path().all(|other| {
                 (other.head_hash, other.head_len) != (record.head_hash, record.head_len) || other.count < record.count
