@@ -15,7 +15,7 @@ use super::cut;
 pub fn text<'a>(body: &'a [u8], lost: u64, max_line: usize, scratch: &'a mut String) -> (&'a str, bool) {
     if lost == 0
         && body.len() <= max_line
-        && let Ok(text) = std::str::from_utf8(body)
+        && let Ok(text) = simdutf8::basic::from_utf8(body)
     {
         return (text, false);
     }

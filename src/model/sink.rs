@@ -20,6 +20,11 @@ pub trait Encoder: Send {
     /// What an item becomes depends on the event and the settings alone.
     fn push(&mut self, event: &Event<'_>, body: &mut Body);
 
+    /// Whether it looks at events' messages and fields. To others these are not given: the message is the body.
+    fn wants_fields(&self) -> bool {
+        true
+    }
+
     /// Which stream of the store the origin's lines go to, where the store minds how their times follow each other;
     /// origins whose lines may meet in one stream have the same.
     fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {

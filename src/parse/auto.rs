@@ -2,9 +2,20 @@
 //!
 //! **Invariant**: the answer depends on the line alone; nothing is remembered from line to line.
 
+use crate::model::event::Level;
+
 use super::pairs::Pairs;
 use super::parsed::Parsed;
 use super::{json, logfmt, plain};
+
+/// The level alone, as [`parse`] finds it.
+#[inline]
+pub fn level<'t>(body: &'t str, pairs: &mut Pairs<'_, 't>) -> Option<Level> {
+    match body.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => json::level(body),
+        _ => parse(body, pairs).level,
+    }
+}
 
 /// A JSON object, pairs, or text.
 #[inline]

@@ -5,6 +5,10 @@
 //!
 //! **Invariant**: only objects count: an array, a number or a quoted string in a log is text. A key with escapes in it is
 //! no level's or message's key. Of duplicate keys the last counts, as with most readers.
+//!
+//! Who wants the level only does not need the whole line: [`level`] reads no further than the member that says it, since
+//! nothing behind `level` can say it better. It is what [`parse`] finds, but in lines that say it twice, or that are JSON
+//! only so far.
 
 use crate::model::event::{Fields, Level};
 use crate::model::text::Text;
@@ -43,6 +47,27 @@ pub fn parse(body: &str) -> Option<Json<'_>> {
     let mut found = Found { body, level: None, level_rank: u8::MAX, message: None, msg: None };
     let place = scan::whole(body.as_bytes(), &mut found)?;
     Some(Json { object: body.get(place)?, level: found.level, message: found.message.or(found.msg) })
+}
+
+/// The level of the JSON object that `body` begins as, where it has one.
+#[inline]
+pub fn level(body: &str) -> Option<Level> {
+    let mut found = OnlyLevel(Found { body, level: None, level_rank: u8::MAX, message: None, msg: None });
+    scan::begin(body.as_bytes(), &mut found);
+    found.0.level
+}
+
+/// Looks for the level and nothing else.
+struct OnlyLevel<'a>(Found<'a>);
+
+impl Visitor for OnlyLevel<'_> {
+    #[inline(always)]
+    fn member(&mut self, key: &[u8], start: usize, end: usize) -> bool {
+        if key == b"log" || level::may_be_key(key) {
+            self.0.member(key, start, end);
+        }
+        self.0.level_rank != level::BEST_RANK
+    }
 }
 
 /// What was found among the outermost members.
@@ -84,7 +109,7 @@ impl<'a> Found<'a> {
 
 impl Visitor for Found<'_> {
     #[inline(always)]
-    fn member(&mut self, key: &[u8], start: usize, end: usize) {
+    fn member(&mut self, key: &[u8], start: usize, end: usize) -> bool {
         match key {
             b"msg" => self.msg = self.inside(start, end),
             b"message" => self.message = self.inside(start, end),
@@ -97,6 +122,7 @@ impl Visitor for Found<'_> {
             _ if level::may_be_key(key) => self.level(key, start, end),
             _ => {}
         }
+        true
     }
 }
 
@@ -106,9 +132,10 @@ struct Inner<'f, 'a> {
 }
 
 impl Visitor for Inner<'_, '_> {
-    fn member(&mut self, key: &[u8], start: usize, end: usize) {
+    fn member(&mut self, key: &[u8], start: usize, end: usize) -> bool {
         if key == b"level" {
             self.outer.level(b"log.level", start, end);
         }
+        true
     }
 }

@@ -18,6 +18,9 @@ pub enum KeyKind {
     OpenTelemetry,
 }
 
+/// The rank of the key that no other can better.
+pub const BEST_RANK: u8 = 0;
+
 /// What kind of level key `key` is, in any case of its letters, and its rank: where a line has several, the smallest
 /// rank counts.
 #[inline]
@@ -27,7 +30,7 @@ pub fn key(key: &[u8]) -> Option<(u8, KeyKind)> {
     }
     let mut buffer = [0; LONGEST_KEY];
     Some(match lower(key, &mut buffer)? {
-        b"level" => (0, KeyKind::Level),
+        b"level" => (BEST_RANK, KeyKind::Level),
         b"lvl" => (1, KeyKind::Level),
         b"loglevel" | b"log_level" | b"log.level" | b"log-level" => (2, KeyKind::Level),
         b"severity" => (3, KeyKind::Word),

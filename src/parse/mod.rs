@@ -26,6 +26,7 @@ mod quoted;
 pub mod regex;
 mod scan;
 
+use crate::model::event::Level;
 use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
 
 use pairs::Pairs;
@@ -162,6 +163,18 @@ impl Parser {
             Self::Regex(expression) => expression.parse(body, pairs),
         };
         found.unwrap_or_else(|| Parsed { missed: true, ..plain::parse(body) })
+    }
+}
+
+impl Parser {
+    /// What `body` says of its level alone: as [`Parser::parse`] finds it, without looking at more of the line than that
+    /// takes ([`json::level`]).
+    #[inline]
+    pub fn level<'t>(&'t mut self, body: &'t str, pairs: &mut Pairs<'_, 't>) -> Option<Level> {
+        match self {
+            Self::Auto => auto::level(body, pairs),
+            _ => self.parse(body, pairs).level,
+        }
     }
 }
 

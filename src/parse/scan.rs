@@ -17,7 +17,8 @@ pub(super) const MAX_DEPTH: u32 = 64;
 /// Who is told of an object's members as they pass.
 pub(super) trait Visitor {
     /// `key` is the inside of the key's quotes, as it stands; `value` begins at `value_start` and ends before `value_end`.
-    fn member(&mut self, key: &[u8], value_start: usize, value_end: usize);
+    /// Whether the pass goes on: an object that is left earlier is checked only so far.
+    fn member(&mut self, key: &[u8], value_start: usize, value_end: usize) -> bool;
 }
 
 /// For the objects inside the object.
@@ -25,7 +26,9 @@ struct Nobody;
 
 impl Visitor for Nobody {
     #[inline(always)]
-    fn member(&mut self, _: &[u8], _: usize, _: usize) {}
+    fn member(&mut self, _: &[u8], _: usize, _: usize) -> bool {
+        true
+    }
 }
 
 /// Where in `bytes` the one object lies that they are, without the white space around it.
@@ -39,7 +42,17 @@ pub(super) fn whole<V: Visitor>(bytes: &[u8], visitor: &mut V) -> Option<Range<u
     (space(bytes, end) == bytes.len()).then_some(start..end)
 }
 
-/// Reads the object that begins at `at`; gives the place behind it.
+/// Tells `visitor` of the members of the object that `bytes` begin with, until it has heard enough.
+#[inline]
+pub(super) fn begin<V: Visitor>(bytes: &[u8], visitor: &mut V) {
+    let start = space(bytes, 0);
+    if bytes.get(start) == Some(&b'{') {
+        // What the visitor heard of counts, whether or not all of it is JSON.
+        let _end = object(bytes, start, 1, visitor);
+    }
+}
+
+/// Reads the object that begins at `at`; gives the place behind it, or behind what was read of it.
 pub(super) fn object<V: Visitor>(bytes: &[u8], at: usize, depth: u32, visitor: &mut V) -> Option<usize> {
     if depth > MAX_DEPTH {
         return None;
@@ -60,7 +73,9 @@ pub(super) fn object<V: Visitor>(bytes: &[u8], at: usize, depth: u32, visitor: &
         }
         let start = space(bytes, at + 1);
         let end = value(bytes, start, depth)?;
-        visitor.member(bytes.get(key_start..key_end)?, start, end);
+        if !visitor.member(bytes.get(key_start..key_end)?, start, end) {
+            return Some(end);
+        }
         at = space(bytes, end);
         match *bytes.get(at)? {
             b',' => at = space(bytes, at + 1),

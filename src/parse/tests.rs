@@ -214,4 +214,35 @@ proptest! {
             }
         }
     }
+
+    #[test]
+    fn the_level_alone_is_the_one_of_the_whole_line(
+        members in proptest::collection::vec(
+            (
+                prop::sample::select(vec![
+                    "level", "lvl", "severity", "log.level", "@level", "PRIORITY", "msg", "log", "Level", "l\\u0065vel", "a", "é",
+                ]),
+                prop_oneof![
+                    "\"(info|WARN|error|x|30|\\\\n|\\\\u0041)\"",
+                    "[0-9]{1,3}",
+                    Just("{\"level\":\"debug\",\"a\":[1,{\"level\":\"fatal\"}]}".to_owned()),
+                    Just("[\"level\",null]".to_owned()),
+                ],
+            ),
+            0..6,
+        ),
+        text in any::<String>(),
+    ) {
+        // With keys that differ: of `level` twice the whole line's is the last, the other's the first.
+        let mut keys = std::collections::BTreeSet::new();
+        let unique = members.iter().filter(|(key, _)| keys.insert(key.to_lowercase()));
+        let members: Vec<String> = unique.map(|(key, value)| format!("\"{key}\":{value}")).collect();
+        for line in [format!("{{{}}}", members.join(",")), format!(" {{ {} }} ", members.join(" , ")), text] {
+            let (mut parser, mut scratch) = (Parser::Auto, Scratch::default());
+            let expected = parser.parse(&line, &mut scratch.lend()).level;
+            if !line.trim_ascii_start().starts_with('{') || json::parse(&line).is_some() {
+                prop_assert_eq!(parser.level(&line, &mut scratch.lend()), expected, "{}", line);
+            }
+        }
+    }
 }

@@ -13,13 +13,15 @@ use crate::frame::{cut, text};
 use crate::model::batch::Batch;
 use crate::model::body::Body;
 use crate::model::budget::{Budget, Permit};
-use crate::model::event::{Entry, Event, Flaw, Span, TimeSource};
+use crate::model::event::{Entry, Event, Fields, Flaw, Span, TimeSource};
 use crate::model::feed::{ParserName, Reading, Runs};
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
+use crate::model::text::Text;
 use crate::model::time::Time;
 use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
+use crate::parse::parsed::Parsed;
 
 /// What a forge is made of.
 pub struct Tools {
@@ -46,6 +48,8 @@ pub struct Forge {
     last_id: u64,
     text: String,
     pairs: Scratch,
+    /// Whether the encoder looks at messages and fields.
+    wants_fields: bool,
     /// Seconds: a line that is older when it is read gets the time of reading.
     restamps_after: Option<i64>,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
@@ -88,6 +92,7 @@ impl Forge {
     pub fn new(tools: Tools) -> Self {
         let line_bound = tools.encoder.bound(tools.max_line);
         let restamps_after = tools.encoder.restamps_after();
+        let wants_fields = tools.encoder.wants_fields();
         Self {
             tools,
             line_bound,
@@ -95,6 +100,7 @@ impl Forge {
             last_id: 0,
             text: String::new(),
             pairs: Scratch::default(),
+            wants_fields,
             restamps_after: restamps_after.map(|after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX)),
             flaws: Flaws::default(),
         }
@@ -196,7 +202,13 @@ impl Forge {
             Some(Flaw::NotDocker) => self.flaws.not_docker += 1,
         }
         let mut pairs = self.pairs.lend();
-        let parsed = self.tools.parsers[context.parser.0].parse(body, &mut pairs);
+        let parser = &mut self.tools.parsers[context.parser.0];
+        let parsed = if self.wants_fields {
+            parser.parse(body, &mut pairs)
+        } else {
+            let level = parser.level(body, &mut pairs);
+            Parsed { level, message: Text::Plain(body), fields: Fields::None, missed: false }
+        };
         let event = Event {
             origin: context.origin,
             spans,

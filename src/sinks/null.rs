@@ -37,6 +37,10 @@ impl Encoder for Null {
         body.close_item(event.origin, event.spans, 0);
     }
 
+    fn wants_fields(&self) -> bool {
+        false
+    }
+
     fn bound(&self, _line: usize) -> usize {
         0
     }

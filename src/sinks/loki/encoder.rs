@@ -224,6 +224,10 @@ impl Encoder for LokiEncoder {
         Some(hash(&self.render_head(&event)))
     }
 
+    fn wants_fields(&self) -> bool {
+        self.head_per_line || self.metadata_per_line
+    }
+
     fn restamps_after(&self) -> Option<Duration> {
         self.settings.restamps_after
     }
