@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use super::event::Span;
 use super::origin::{Origin, OriginId};
@@ -111,10 +111,22 @@ pub struct ParserName(pub usize);
 pub struct Marks {
     ended: AtomicBool,
     overtaken: AtomicBool,
-    watched: AtomicBool,
+    news: AtomicU8,
     parked: AtomicBool,
     read: Vec<AtomicU64>,
     done: Vec<AtomicBool>,
+}
+
+/// How the next byte of an idle feed gets known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum News {
+    /// By looking for it.
+    Asked,
+    /// By [`Signal::Wake`], where the file system tells of changes at all.
+    Watched,
+    /// By [`Signal::Wake`], on a file system that is known to tell.
+    Told,
 }
 
 impl Marks {
@@ -123,7 +135,7 @@ impl Marks {
         Self {
             ended: AtomicBool::new(false),
             overtaken: AtomicBool::new(false),
-            watched: AtomicBool::new(false),
+            news: AtomicU8::new(News::Asked as u8),
             parked: AtomicBool::new(false),
             read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
             done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
@@ -150,14 +162,18 @@ impl Marks {
         self.overtaken.load(Ordering::Acquire)
     }
 
-    /// The source: whether its next byte is told by [`Signal::Wake`], so that nobody needs to look for it.
-    pub fn set_watched(&self, watched: bool) {
-        self.watched.store(watched, Ordering::Release);
+    /// The source: how its next byte gets known.
+    pub fn set_news(&self, news: News) {
+        self.news.store(news as u8, Ordering::Release);
     }
 
-    /// Whether its next byte will be told.
-    pub fn watched(&self) -> bool {
-        self.watched.load(Ordering::Acquire)
+    /// How its next byte gets known.
+    pub fn news(&self) -> News {
+        match self.news.load(Ordering::Acquire) {
+            told if told == News::Told as u8 => News::Told,
+            watched if watched == News::Watched as u8 => News::Watched,
+            _ => News::Asked,
+        }
     }
 
     /// The source: another file needs the descriptor. What was read is settled, and the feed is done with; it is handed

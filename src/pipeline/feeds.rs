@@ -15,16 +15,17 @@ use crate::frame::{Framer, join};
 use crate::metrics::look::Lag;
 use crate::model::batch::Fate;
 use crate::model::event::Span;
-use crate::model::feed::{Content, Feed, Resume, Runs, read_full};
+use crate::model::feed::{Content, Feed, News, Resume, Runs, read_full};
 use crate::model::origin::Format;
 use crate::model::time::Time;
 
 /// After this many looks without news a feed is looked at less often.
 const BUSY_LOOKS: u32 = 50;
-/// How much less often, and how much less where the source tells of news: then only in case that a file system
-/// does not tell it.
+/// How much less often; how much less where the source is to tell of news, in case that the file system does not tell; and
+/// where it is known to tell.
 const IDLE_FACTOR: u32 = 10;
 const WATCHED_FACTOR: u32 = 50;
+const TOLD_FACTOR: u32 = 600;
 /// The bytes before the position that are compared when a feed is read on.
 pub const TAIL: usize = 64;
 /// More than a CRI line's time, stream and tag.
@@ -146,10 +147,11 @@ impl FeedState {
     pub fn rest(&mut self, poll: Duration, now: Instant) {
         self.at_end = true;
         self.idle = self.idle.saturating_add(1);
-        let factor = match self.idle > BUSY_LOOKS {
-            false => 1,
-            true if self.feed.marks.watched() => WATCHED_FACTOR,
-            true => IDLE_FACTOR,
+        let factor = match (self.idle > BUSY_LOOKS, self.feed.marks.news()) {
+            (false, _) => 1,
+            (true, News::Asked) => IDLE_FACTOR,
+            (true, News::Watched) => WATCHED_FACTOR,
+            (true, News::Told) => TOLD_FACTOR,
         };
         self.due = now + poll * factor;
     }

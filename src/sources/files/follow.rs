@@ -23,20 +23,23 @@ use super::find::{Finder, Found, Stat};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
-use super::watch::{Watch, Woken};
+use super::watch::{Coverage, Watch, Woken, tells};
 use crate::flow::checkpoint::Book;
-use crate::model::feed::Signal;
+use crate::model::feed::{News, Signal};
 use crate::model::origin::OriginId;
 
 /// How often files at an end, deleted, waiting or truncated are looked after.
 const TEND: Duration = Duration::from_millis(200);
-/// How often everything is walked where every folder is watched, and where not.
+/// How often everything is walked where every folder is watched on a file system that tells of all changes, where some may
+/// not tell, and where some folder is not watched.
+const WALK_TOLD: Duration = Duration::from_secs(60);
 const WALK_WATCHED: Duration = Duration::from_secs(5);
 const WALK_UNWATCHED: Duration = Duration::from_millis(500);
 /// Walks never take more than a tenth of the time.
 const WALK_SHARE: u32 = 10;
-/// A file that did not change for this long is watched for its next byte.
+/// A file that did not change for this long is watched for its next byte; how often such files are looked for.
 const IDLE_AFTER: Duration = Duration::from_secs(4);
+const WATCH_IDLE: Duration = Duration::from_secs(5);
 /// A compressed file that did not change for this long is whole, and one so old when it is found.
 const WHOLE_AFTER: Duration = Duration::from_secs(1);
 const WHOLE_WHEN_OLD: Duration = Duration::from_secs(2);
@@ -204,9 +207,16 @@ impl Follower {
         let mut changed = true;
         let mut last_walk = Instant::now();
         let mut walk_took = Duration::ZERO;
-        let mut complete = false;
+        let mut coverage = Coverage::Partial;
+        let mut last_idle = Instant::now();
         while !self.parts.stop.load(Ordering::Acquire) {
-            let regular = if complete && self.denied == 0 { WALK_WATCHED } else { WALK_UNWATCHED };
+            let regular = match coverage {
+                _ if self.denied > 0 => WALK_UNWATCHED,
+                Coverage::Partial => WALK_UNWATCHED,
+                // What was left out may be mended where nothing tells of it: a link's target, a folder above.
+                Coverage::Told if self.said.is_empty() => WALK_TOLD,
+                Coverage::Watched | Coverage::Told => WALK_WATCHED,
+            };
             let mut gap = walk_took * WALK_SHARE;
             if self.denied > 0 {
                 // Those that wait for a descriptor are asked again by a walk only.
@@ -226,7 +236,7 @@ impl Follower {
                 }
                 let first = self.walk == 1;
                 watch.set(&folders);
-                complete = watch.is_complete(&folders);
+                coverage = watch.coverage(&folders);
                 if first {
                     // What came between the walk and the first watches is seen now.
                     self.walk_all();
@@ -234,6 +244,10 @@ impl Follower {
                 }
                 self.watch_idle(&mut watch);
                 walk_took = last_walk.elapsed();
+                last_idle = Instant::now();
+            } else if last_idle.elapsed() >= WATCH_IDLE {
+                self.watch_idle(&mut watch);
+                last_idle = Instant::now();
             }
             self.tend();
             self.parts.gauges.known.store(self.slots.len() as u64, Ordering::Relaxed);
@@ -472,7 +486,8 @@ impl Follower {
             if slot.watch.is_none() {
                 continue;
             }
-            slot.marks.set_watched(true);
+            let told = slot.path.parent().is_some_and(tells);
+            slot.marks.set_news(if told { News::Told } else { News::Watched });
             let before = slot.stat.size;
             slot.refresh();
             if slot.stat.size != before {
@@ -490,14 +505,17 @@ impl Follower {
 
     /// Passes on what the watches of files told.
     fn wake(&mut self, woken: &Woken) {
-        if woken.files.is_empty() {
+        if woken.files.is_empty() && !woken.missed {
             return;
         }
-        for slot in self.slots.values_mut().filter(|slot| slot.watch.is_some_and(|watch| woken.files.contains(&watch)))
+        let is_told = |watch: i32| woken.files.contains(&watch);
+        for slot in
+            self.slots.values_mut().filter(|slot| slot.watch.is_some_and(|watch| woken.missed || is_told(watch)))
         {
-            slot.watch = None;
+            // One that was missed may still be armed; it is armed again all the same.
+            self.stale_watches.extend(slot.watch.take().filter(|watch| !is_told(*watch)));
             slot.changed = Instant::now();
-            slot.marks.set_watched(false);
+            slot.marks.set_news(News::Asked);
             let id = slot.id();
             for (_, inbox) in &self.parts.pipelines {
                 inbox(Signal::Wake(id));

@@ -19,7 +19,8 @@ use tracing::warn;
 pub struct Watch {
     /// `None` where the system gives no inotify instance.
     inotify: Option<OwnedFd>,
-    folders: HashMap<PathBuf, i32>,
+    /// Watched folders, and whether their file systems are known to tell.
+    folders: HashMap<PathBuf, (i32, bool)>,
     /// Files that are watched for their next byte.
     files: HashSet<i32>,
     /// No more files than this are watched: folders go first.
@@ -48,6 +49,29 @@ pub struct Woken {
     pub changed: bool,
     /// The files that have bytes now; they are watched no more.
     pub files: Vec<i32>,
+    /// Whether there was more to tell than the system keeps: anything may have changed.
+    pub missed: bool,
+}
+
+/// What the watches of folders are good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coverage {
+    /// Some folders are not watched.
+    Partial,
+    /// All are, and some file system may not tell.
+    Watched,
+    /// All are, on file systems that tell of every change.
+    Told,
+}
+
+/// File systems whose changes all go through this kernel, by the magic numbers of `statfs(2)`: ext2 to 4, XFS, Btrfs, tmpfs,
+/// F2FS, ZFS. Not those of a network, of FUSE, or overlays, whose lower layers may change unseen.
+const TELLING: [u64; 6] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0xf2f5_2010, 0x2fc1_2fc1];
+
+/// Whether the file system at `path` is known to tell of changes.
+pub fn tells(path: &Path) -> bool {
+    // Where it cannot be told, it is not known to.
+    rustix::fs::statfs(path).is_ok_and(|stat| TELLING.contains(&(stat.f_type as u64)))
 }
 
 /// How many watches the system gives a user.
@@ -84,7 +108,7 @@ impl Watch {
     /// Watches these folders and no others.
     pub fn set(&mut self, folders: &BTreeSet<PathBuf>) {
         let Some(inotify) = &self.inotify else { return };
-        self.folders.retain(|folder, watch| {
+        self.folders.retain(|folder, (watch, _)| {
             let keep = folders.contains(folder);
             if !keep {
                 // The kernel took the watch away already where the folder is gone.
@@ -96,14 +120,16 @@ impl Watch {
             | WatchFlags::DELETE
             | WatchFlags::MOVED_FROM
             | WatchFlags::MOVED_TO
+            | WatchFlags::ATTRIB
             | WatchFlags::DELETE_SELF
             | WatchFlags::MOVE_SELF
             | WatchFlags::ONLYDIR;
         for folder in folders {
             // Adding a known folder again gives the same watch; a folder made anew under its old name gets a new one.
             match inotify::add_watch(inotify, folder, flags) {
+                Ok(watch) if self.folders.get(folder).is_some_and(|(known, _)| *known == watch) => {}
                 Ok(watch) => {
-                    self.folders.insert(folder.clone(), watch);
+                    self.folders.insert(folder.clone(), (watch, tells(folder)));
                 }
                 Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
                 Err(error) => {
@@ -120,9 +146,15 @@ impl Watch {
         }
     }
 
-    /// Whether every folder wanted is watched.
-    pub fn is_complete(&self, folders: &BTreeSet<PathBuf>) -> bool {
-        self.inotify.is_some() && self.folders.len() >= folders.len()
+    /// What the watches of these folders are good for.
+    pub fn coverage(&self, folders: &BTreeSet<PathBuf>) -> Coverage {
+        if self.inotify.is_none() || self.folders.len() < folders.len() {
+            Coverage::Partial
+        } else if self.folders.values().all(|(_, tells)| *tells) {
+            Coverage::Told
+        } else {
+            Coverage::Watched
+        }
     }
 
     /// Watches a file for its next byte; `None` where that is not to be had.
@@ -165,11 +197,14 @@ impl Watch {
         let mut reader = inotify::Reader::new(inotify, &mut buffer);
         while let Ok(event) = reader.next() {
             let watch = event.wd();
-            if self.files.remove(&watch) {
+            if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                woken.missed = true;
+                woken.changed = true;
+            } else if self.files.remove(&watch) {
                 woken.files.push(watch);
             } else if event.events().contains(ReadFlags::IGNORED) {
                 let before = self.folders.len();
-                self.folders.retain(|_, known| *known != watch);
+                self.folders.retain(|_, (known, _)| *known != watch);
                 // Else it is the end of a file's watch, which was told.
                 woken.changed |= self.folders.len() != before;
             } else {
