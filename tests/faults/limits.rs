@@ -43,6 +43,39 @@ fn a_hundred_and_twenty_files_with_64_descriptors() {
     with_few_descriptors("64:64", 120);
 }
 
+/// Descriptors went to those that a walk came upon first, so the last ones waited for as long as the others were written to.
+#[test]
+fn whoever_waits_longest_is_next() {
+    let mut steps = Steps::new(Store::elasticsearch());
+    let names: Vec<String> = (0..200).map(|number| format!("f{number:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    steps.write(&names, 1);
+    let file = steps.place.settings(&steps.settings()).display().to_string();
+    let run = Tailwater::with(&steps.place, ["run", "--config", &file]);
+    let mut process = run.through(["prlimit", "--nofile=64:64", "--"]).start();
+    steps.wait(&mut process);
+    // All of them grow, all the time, until each was read once more.
+    let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
+    let store = std::sync::Arc::new(std::sync::Mutex::new(std::collections::BTreeSet::new()));
+    let seen = std::sync::Arc::clone(&store);
+    let observer = move |text: &str| {
+        let name = text.split_once('<').and_then(|(_, rest)| rest.split_once('=')).map(|(name, _)| name.to_owned());
+        seen.lock().expect("nobody panics with it").extend(name);
+    };
+    double.change(|state| state.observer = Some(Box::new(observer)));
+    process.wait_until("every log was read again", PATIENCE, || {
+        let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
+        if steps.lines() < double.look(|state| state.stored()) + 2_000 {
+            steps.write(&names, 1);
+        }
+        store.lock().expect("nobody panics with it").len() == names.len()
+    });
+    steps.wait(&mut process);
+    assert_eq!(process.terminate(), 0);
+    steps.assert_once();
+    assert_eq!(steps.repeats(), 0);
+}
+
 /// After a kill with lines on their way, files that still waited for a descriptor were taken for gone, and their lines
 /// were counted as unreachable though they were read and delivered.
 #[test]

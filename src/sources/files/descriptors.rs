@@ -10,7 +10,7 @@
 //! as a restart would open it. Deleted files, whose bytes nobody could open again, and compressed ones are never parked.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing::warn;
 
@@ -22,16 +22,37 @@ use crate::model::feed::Signal;
 const TURN: Duration = Duration::from_millis(500);
 
 impl Follower {
-    /// Whether one more file may be open.
-    pub(super) fn take_descriptor(&mut self) -> bool {
-        let is_free = self.open < self.parts.limits.descriptors;
-        self.open += usize::from(is_free);
+    /// Whether this file may be open, too. What is free is kept for those that are called.
+    pub(super) fn take_descriptor(&mut self, inode: Inode) -> bool {
+        let kept = if self.called.remove(&inode) { 0 } else { self.called.len() };
+        let is_free = self.open + kept < self.parts.limits.descriptors;
+        if is_free {
+            self.open += 1;
+            self.waiters.remove(&inode);
+        }
         is_free
+    }
+
+    /// At a walk's beginning: calls as many of those that wait as there are descriptors, the longest first. By the order of
+    /// the walk alone, those at its end would wait for as long as the others are written to.
+    pub(super) fn call_waiters(&mut self) {
+        let free = self.parts.limits.descriptors.saturating_sub(self.open);
+        let mut waiters: Vec<_> = self.waiters.iter().map(|(inode, (since, _))| (*since, *inode)).collect();
+        waiters.sort_unstable();
+        self.called = waiters.into_iter().take(free).map(|(_, inode)| inode).collect();
+    }
+
+    /// At its end: who was called and did not come is gone, or needs none any more.
+    pub(super) fn dismiss_waiters(&mut self) {
+        let walk = self.walk;
+        self.called.clear();
+        self.waiters.retain(|_, (_, last)| *last == walk);
     }
 
     /// A file has to wait for a descriptor. One that was followed is not taken for gone meanwhile.
     pub(super) fn deny(&mut self, inode: Inode) {
         self.denied += 1;
+        self.waiters.entry(inode).or_insert((Instant::now(), 0)).1 = self.walk;
         match self.slots.get_mut(&inode) {
             Some(slot) => slot.seen = self.walk,
             None => self.unopened += 1,

@@ -11,7 +11,7 @@
 //! **Invariant**: an origin's record is in the checkpoint before its feed leaves, and at most one open file is an
 //! origin's content. It reads first lines only; all else is the pipelines' to read.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -153,6 +153,10 @@ pub struct Follower {
     pub(super) denied: usize,
     /// Those of them of which it is not known whose content they hold.
     pub(super) unopened: usize,
+    /// Who waits for a descriptor, since when, and at which walk it was last seen to.
+    pub(super) waiters: HashMap<Inode, (Instant, u64)>,
+    /// Whose turn it is at this walk: as many of those that wait as there are descriptors, the longest first.
+    pub(super) called: HashSet<Inode>,
     /// Files that are open, or were let through to be opened since the last walk began.
     pub(super) open: usize,
     /// Whether it was said that descriptors are few.
@@ -192,6 +196,8 @@ impl Follower {
             said: HashMap::new(),
             denied: 0,
             unopened: 0,
+            waiters: HashMap::new(),
+            called: HashSet::new(),
             open: 0,
             said_few: false,
             walk: 0,
@@ -266,6 +272,7 @@ impl Follower {
         self.denied = 0;
         self.unopened = 0;
         self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
+        self.call_waiters();
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
             let walk = self.parts.finders[index].walk();
@@ -281,6 +288,7 @@ impl Follower {
             }
         }
         self.look_after_unseen();
+        self.dismiss_waiters();
         folders
     }
 
@@ -301,6 +309,7 @@ impl Follower {
     fn take_in(&mut self, finder: usize, found: Found) {
         let inode = found.stat.inode;
         let walk = self.walk;
+        let mut may_open = false;
         if let Some(slot) = self.slots.get_mut(&inode) {
             if slot.is_still(&found) {
                 if slot.see(&found, walk) {
@@ -308,7 +317,8 @@ impl Follower {
                 }
                 return;
             }
-            if !self.take_descriptor() {
+            may_open = self.take_descriptor(inode);
+            if !may_open {
                 self.deny(inode);
                 return;
             }
@@ -336,7 +346,7 @@ impl Follower {
             }
             self.waiting.remove(&inode);
         }
-        if !self.take_descriptor() {
+        if !may_open && !self.take_descriptor(inode) {
             self.deny(inode);
             return;
         }
@@ -458,7 +468,7 @@ impl Follower {
             }
         } else if is_new && stat.size > 0 {
             self.waiting.remove(&inode);
-            if !self.take_descriptor() {
+            if !self.take_descriptor(inode) {
                 // The next walk finds it as if it were new.
                 return self.deny(inode);
             }
