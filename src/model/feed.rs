@@ -208,6 +208,11 @@ impl Marks {
             .unwrap_or(u64::MAX)
     }
 
+    /// How far any pipeline has read.
+    pub fn farthest_read(&self) -> u64 {
+        self.read.iter().map(|read| read.load(Ordering::Acquire)).max().unwrap_or(0)
+    }
+
     /// A pipeline: the feed is read to its end and settled, or was never wanted.
     pub fn set_done(&self, pipeline: usize) {
         self.done[pipeline].store(true, Ordering::Release);

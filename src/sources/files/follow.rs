@@ -414,7 +414,11 @@ impl Follower {
                 continue;
             }
             let succeeded = newest.get(&slot.chain).is_some_and(|order| *order > slot.order);
-            if (slot.deleted.is_some() || succeeded) && slot.refresh() {
+            // What an active file grows by is known here too: a pipeline that waits for its store does not look, and what
+            // is then truncated is to be counted. What a parked one grows by is for whoever opens it again.
+            let is_active = slot.deleted.is_some() || succeeded || (slot.watch.is_none() && slot.gzip.is_none());
+            let is_looked_at = is_active && !slot.marks.parked();
+            if is_looked_at && slot.refresh() {
                 slot.marks.set_overtaken();
             }
             if slot.marks.overtaken() {

@@ -169,7 +169,7 @@ impl Slot {
 
     /// Where its content ends, as far as is known.
     pub fn length(&self) -> u64 {
-        self.gzip.unwrap_or(self.most)
+        self.gzip.unwrap_or_else(|| self.most.max(self.marks.farthest_read()))
     }
 
     /// Bytes that the slowest pipeline has not read.
