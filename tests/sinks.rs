@@ -2,6 +2,7 @@
 //! key that says how a store is reached.
 //!
 //! - `stage`          one run: lines in, a store's double, what became of the lines, and that no secret was said
+//! - `rows`           a row of a verdict table: answers, and what comes of 8 lines
 //! - `loki`           what Loki's answers do to lines
 //! - `elasticsearch`  what bulk answers do to documents
 //! - `shapes`         what requests look like: tenants, labels, names, forms
@@ -20,6 +21,8 @@ mod connections;
 mod elasticsearch;
 #[path = "sinks/loki.rs"]
 mod loki;
+#[path = "sinks/rows.rs"]
+mod rows;
 #[path = "sinks/shapes.rs"]
 mod shapes;
 #[path = "sinks/stage.rs"]

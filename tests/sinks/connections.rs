@@ -1,6 +1,7 @@
 //! How a store is reached: credentials, headers, TLS, proxies, several nodes, and connections that get old.
 
 use crate::scenario::Place;
+use crate::scenario::figures::{self, Figures};
 use crate::stage::{Stage, quick};
 use crate::support::doubles::elasticsearch::Elasticsearch;
 use crate::support::doubles::front::{Authority, Front};
@@ -20,6 +21,7 @@ fn loki(url: &str, more: &str) -> String {
 
 fn assert_stored(what: &str, store: &Elasticsearch, count: u64) {
     assert_eq!(store.look(|state| (state.stored(), state.repeats())), (count, 0), "{what}");
+    figures::note(store.url(), Figures { written: count, delivered: count, repeated: 0, lost: 0 });
 }
 
 /// Says who we are in every way there is; the store refuses anybody else.
@@ -173,6 +175,36 @@ fn a_certificate_that_is_not_trusted_is_held_and_said() {
     books.assert_lines("wrong authority", 3, 0, 0, 0);
     books.assert_says("wrong authority", &["until something is changed", "invalid peer certificate: UnknownIssuer"]);
     assert_stored("wrong authority", &store, 3);
+}
+
+/// Expired while lines are delivered, and renewed days later: nothing is given up, and nobody has to restart anything.
+#[test]
+fn a_certificate_that_expires_and_is_renewed() {
+    let store = Elasticsearch::start();
+    let stage = Stage::with_lines(3);
+    let (authority, front) = tls(&store.url(), &stage.place, None);
+    let names = ["127.0.0.1", "localhost"];
+    let more = format!(
+        "tls: {{ ca_file: {} }}, connection_max_age: 10ms, retry: {{ min: 1ms, max: 20ms, give_up_after: 1ms }}",
+        stage.place.text("ca.pem")
+    );
+    let mut run = stage.start(&elasticsearch(&format!("https://{}", front.address()), &more));
+    run.wait_for("lines_delivered_total", "", 3);
+    front.renew(&authority.issue_until(&names, 2020));
+    // On a connection of before they may still arrive.
+    let mut lines = 3;
+    let is_held = |run: &mut crate::stage::Run<'_>| run.count("requests_total", "outcome=\"held\"") > 0;
+    while !is_held(&mut run) {
+        run.add(&["one more"], &mut lines);
+        while run.count("lines_delivered_total", "") < lines && !is_held(&mut run) {}
+    }
+    run.wait_for("requests_total", "outcome=\"held\"", 3);
+    front.renew(&authority.issue(&names));
+    let books = run.end();
+    books.assert_lines("expired", lines as usize, 0, 0, 0);
+    books.assert_says("expired", &["until something is changed", "invalid peer certificate: certificate expired"]);
+    books.assert_says("renewed", &["the store takes events again"]);
+    assert_stored("expired", &store, lines);
 }
 
 #[test]

@@ -1,65 +1,18 @@
 //! What bulk answers do to documents: each row of both tables, of whole requests and of items.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stage::{Books, Stage, incompressible, quick};
+use crate::rows::{self, Row, assert_stored_once, messages, sink};
+use crate::stage::{Books, Stage, incompressible};
 use crate::support::doubles::Answer;
-use crate::support::doubles::elasticsearch::{Elasticsearch, ItemFailure, Mode, Special, Step};
+use crate::support::doubles::elasticsearch::{Elasticsearch, ElasticsearchStore, ItemFailure, Mode, Special, Step};
 
 const STREAM: &str = "logs-tailwater-default";
 
-/// One row: what the store does, and what is to come of 8 lines.
-#[derive(Default)]
-struct Row<'r> {
-    name: &'r str,
-    /// One for each bulk, in order.
-    script: Vec<Step>,
-    /// More of the sink's settings.
-    sink: &'r str,
-    /// What one line of the log says.
-    says: &'r [&'r str],
-    /// The outcomes that requests have at least, with their counts.
-    outcomes: &'r [(&'r str, u64)],
-}
-
-fn sink(store: &Elasticsearch, more: &str) -> String {
-    format!("type: elasticsearch, url: '{}', {}", store.url(), quick(more))
-}
-
-/// Every line is stored once, after all.
-fn check(row: Row<'_>) -> (Elasticsearch, Books) {
-    let store = Elasticsearch::start();
-    store.script(row.script);
-    let books = Stage::with_lines(8).run(&sink(&store, row.sink));
-    books.assert_lines(row.name, 8, 0, 0, 0);
-    assert_stored_once(row.name, &store, 8);
-    if !row.says.is_empty() {
-        books.assert_says(row.name, row.says);
-    }
-    for (outcome, count) in row.outcomes {
-        let seen = books.requests(outcome);
-        assert!(seen >= *count, "{}: {seen} requests were {outcome}", row.name);
-    }
-    assert_eq!(store.look(|state| state.steps_left()), 0, "{}: the script was played", row.name);
-    (store, books)
-}
-
-/// `line 0` to `line count-1`, each one document.
-fn assert_stored_once(what: &str, store: &Elasticsearch, count: usize) {
-    let expected: BTreeMap<String, usize> = (0..count).map(|at| (format!("line {at}"), 1)).collect();
-    assert_eq!(messages(store), expected, "{what}");
-}
-
-/// How many documents each message has.
-fn messages(store: &Elasticsearch) -> BTreeMap<String, usize> {
-    let mut messages = BTreeMap::new();
-    for document in documents(store, STREAM) {
-        *messages.entry(document["message"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
-    }
-    messages
+fn check(row: Row<'_, Special>) -> (Elasticsearch, Books) {
+    rows::check(row)
 }
 
 fn documents(store: &Elasticsearch, index: &str) -> Vec<Value> {
@@ -299,7 +252,7 @@ fn what_is_too_large_is_split() {
         let books = stage.run(&sink(&store, &format!("compression: {compression}")));
         books.assert_lines("413 of a size", 40, 0, 1, 0);
         books.assert_says("413 of a size", &["the store refused events for good", "status 413"]);
-        assert_stored_once("413 of a size", &store, 40);
+        rows::assert_stored_but("413 of a size", &store, 40, 1);
     }
 }
 
@@ -352,6 +305,11 @@ fn what_passes_is_waited_out() {
     let slow = Step::Slow(Duration::from_millis(100));
     let (_, books) = check(Row { name: "slow", script: vec![slow], outcomes: &[("delivered", 1)], ..Row::default() });
     assert_eq!(books.requests("failed"), 0);
+}
+
+#[test]
+fn a_store_that_is_not_there_is_waited_for() {
+    rows::not_there::<ElasticsearchStore>();
 }
 
 #[test]

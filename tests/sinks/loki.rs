@@ -1,64 +1,15 @@
 //! What Loki's answers do to lines: each row of its verdict table.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::stage::{Books, NOW, SECOND, START, Stage, incompressible, quick};
-use crate::support::doubles::loki::{Limits, Loki, Mode, Special, Step};
+use crate::rows::{self, Row, assert_stored_once, messages, sink};
+use crate::stage::{Books, NOW, SECOND, START, Stage, incompressible};
+use crate::support::doubles::loki::{Limits, Loki, LokiStore, Mode, Special, Step};
 
-/// One row: what the store does, and what is to come of 8 lines.
-#[derive(Default)]
-struct Row<'r> {
-    name: &'r str,
-    /// One for each push, in order.
-    script: Vec<Step>,
-    /// More of the sink's settings.
-    sink: &'r str,
-    /// What one line of the log says.
-    says: &'r [&'r str],
-    /// The outcomes that requests have at least, with their counts.
-    outcomes: &'r [(&'r str, u64)],
-}
-
-fn sink(loki: &Loki, more: &str) -> String {
-    format!("type: loki, url: '{}', {}", loki.url(), quick(more))
-}
-
-/// Every line is stored once, after all.
-fn check(row: Row<'_>) -> (Loki, Books) {
-    let loki = Loki::start_at(NOW);
-    loki.script(row.script);
-    let stage = Stage::with_lines(8);
-    let books = stage.run(&sink(&loki, row.sink));
-    books.assert_lines(row.name, 8, 0, 0, 0);
-    assert_stored_once(row.name, &loki, 8);
-    if !row.says.is_empty() {
-        books.assert_says(row.name, row.says);
-    }
-    for (outcome, count) in row.outcomes {
-        let seen = books.requests(outcome);
-        assert!(seen >= *count, "{}: {seen} requests were {outcome}", row.name);
-    }
-    assert_eq!(loki.look(|state| state.steps_left()), 0, "{}: the script was played", row.name);
-    (loki, books)
-}
-
-/// `line 0` to `line count-1`, each one entry.
-fn assert_stored_once(what: &str, loki: &Loki, count: usize) {
-    let expected: BTreeMap<String, usize> = (0..count).map(|at| (format!("line {at}"), 1)).collect();
-    assert_eq!(stored(loki), expected, "{what}");
-    assert!(loki.look(|state| state.surprises.is_empty()), "{what}");
-}
-
-/// How many entries each line has.
-fn stored(loki: &Loki) -> BTreeMap<String, usize> {
-    loki.look(|state| {
-        let mut lines = BTreeMap::new();
-        state.entries().for_each(|(.., entry)| *lines.entry(entry.line.clone()).or_default() += 1);
-        lines
-    })
+fn check(row: Row<'_, Special>) -> (Loki, Books) {
+    rows::check(row)
 }
 
 #[test]
@@ -188,7 +139,7 @@ fn refused(row: &Refusal, to_file: bool) {
     let (dead, dropped) = if to_file { (bad, 0) } else { (0, bad) };
     books.assert_lines(row.words, good as usize, dead, dropped, 0);
     books.assert_says(row.words, &["the store refused events for good", row.words]);
-    let stored = stored(&loki);
+    let stored = messages(&loki);
     assert_eq!(stored.len(), good as usize, "{}", row.words);
     assert!(stored.iter().all(|(line, count)| line.contains("good") && *count == 1), "{}: {stored:?}", row.words);
     let letters = stage.place.read("dead.json");
@@ -244,7 +195,7 @@ fn what_is_too_large_is_split() {
     let books = stage.run(&sink(&loki, "structured_metadata: []"));
     books.assert_lines("413 of a size", 40, 0, 1, 0);
     books.assert_says("413 of a size", &["the store refused events for good", "status 413"]);
-    assert_stored_once("413 of a size", &loki, 40);
+    rows::assert_stored_but("413 of a size", &loki, 40, 1);
 }
 
 #[test]
@@ -332,17 +283,7 @@ fn what_passes_is_waited_out() {
 
 #[test]
 fn a_store_that_is_not_there_is_waited_for() {
-    let loki = Loki::start_at(NOW);
-    loki.set_mode(Mode::Refuse);
-    let stage = Stage::with_lines(8);
-    let mut run = stage.start(&sink(&loki, ""));
-    run.wait_for("requests_total", "outcome=\"failed\"", 3);
-    loki.recover();
-    let books = run.end();
-    books.assert_lines("refused connections", 8, 0, 0, 0);
-    books.assert_says("refused connections", &["they are kept and sent again", "cannot connect to `http://127.0.0.1:"]);
-    books.assert_says("refused connections", &["the store takes events again"]);
-    assert_stored_once("refused connections", &loki, 8);
+    rows::not_there::<LokiStore>();
 }
 
 #[test]

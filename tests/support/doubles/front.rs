@@ -47,9 +47,15 @@ impl Authority {
 
     /// A certificate for these names and addresses.
     pub fn issue(&self, names: &[&str]) -> Identity {
+        self.issue_until(names, 4096)
+    }
+
+    /// The same, and its last day is the first of this year.
+    pub fn issue_until(&self, names: &[&str], year: i32) -> Identity {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
         let pair = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("legal names");
+        let mut params = CertificateParams::new(names).expect("legal names");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let chain = params.signed_by(&pair, &self.issuer).expect("a certificate");
         Identity { certificate: chain.pem(), key: pair.serialize_pem(), chain, pair }
     }
@@ -60,6 +66,8 @@ pub struct Front {
     address: SocketAddr,
     shared: Arc<Shared>,
     accepting: Option<JoinHandle<()>>,
+    /// Of TLS: with what new connections are met.
+    config: Option<Arc<Mutex<Arc<ServerConfig>>>>,
 }
 
 #[derive(Default)]
@@ -73,9 +81,11 @@ impl Front {
     /// TLS before the double at `to`. Clients must have a certificate of `clients`, where there is one.
     pub fn tls(to: &str, identity: &Identity, clients: Option<&Authority>) -> Front {
         let to = authority_of(to).to_owned();
-        let config = Arc::new(server(identity, clients));
-        Front::start(move |stream, shared| {
-            let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+        let config = Arc::new(Mutex::new(Arc::new(server(identity, clients))));
+        let current = Arc::clone(&config);
+        let mut front = Front::start(move |stream, shared| {
+            let config = Arc::clone(&current.lock().unwrap_or_else(PoisonError::into_inner));
+            let connection = ServerConnection::new(config).map_err(io::Error::other)?;
             let mut stream = StreamOwned::new(connection, stream);
             while stream.conn.is_handshaking() {
                 if let Err(error) = stream.conn.complete_io(&mut stream.sock) {
@@ -84,7 +94,15 @@ impl Front {
                 }
             }
             relay(&mut stream, &to)
-        })
+        });
+        front.config = Some(config);
+        front
+    }
+
+    /// Meets new connections with another certificate; open ones go on. Only of TLS without clients' certificates.
+    pub fn renew(&self, identity: &Identity) {
+        let config = self.config.as_ref().expect("a front of TLS");
+        *config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(server(identity, None));
     }
 
     /// A proxy: tunnels for `CONNECT`, requests for everything else.
@@ -129,7 +147,7 @@ impl Front {
                 thread::spawn(move || stream.and_then(|stream| serve(stream, &known)));
             }
         });
-        Front { address, shared, accepting: Some(accepting) }
+        Front { address, shared, accepting: Some(accepting), config: None }
     }
 
     /// `127.0.0.1:PORT`
