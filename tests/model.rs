@@ -1,8 +1,9 @@
 //! Random programs of what happens to log files and to the process, against a model of what must arrive.
 //!
-//! A program writes, rotates, compresses, copies and truncates, removes, restarts containers, refuses, stops, kills and
-//! starts, with nothing between the steps but what the machine happens to do. In the end every line must be stored once,
-//! but for those whose file was removed before they were: these at most once.
+//! A program writes, also in part, rotates, compresses, copies and truncates, truncates, deletes and creates again, restarts
+//! containers, refuses, stops, kills and starts, with nothing between the steps but what the machine happens to do. In the
+//! end every line must be stored once, but for those whose file was removed or truncated before they were: these at most
+//! once.
 //!
 //! `TAILWATER_TEST_PROGRAMS` and `TAILWATER_TEST_SEED` try more and others. What fails is made smaller and printed as a
 //! program, to be added to `REGRESSIONS` with the story of its bug.
@@ -35,6 +36,10 @@ pub(crate) enum Step {
     Compress(usize),
     /// Its oldest rotation is removed.
     Remove(usize),
+    /// Its log is truncated, and nobody has made a copy.
+    Truncate(usize),
+    /// Its log is removed while it is written, and made anew by the next write.
+    Delete(usize),
     /// It ends and is started again, with a new file.
     Restart(usize),
     /// The store refuses connections.
@@ -51,7 +56,9 @@ pub(crate) enum Step {
     Settle,
 }
 
-use Step::{Accept, Compress, Half, Kill, Refuse, Remove, Restart, Rotate, Settle, Start, Stop, Write};
+use Step::{
+    Accept, Compress, Delete, Half, Kill, Refuse, Remove, Restart, Rotate, Settle, Start, Stop, Truncate, Write,
+};
 
 /// Programs that failed once, with the story of their bugs.
 const REGRESSIONS: &[&[Step]] = &[
@@ -100,6 +107,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => container.clone().prop_map(Rotate),
         2 => container.clone().prop_map(Compress),
         1 => container.clone().prop_map(Remove),
+        1 => container.clone().prop_map(Truncate),
+        1 => container.clone().prop_map(Delete),
         1 => container.prop_map(Restart),
         1 => Just(Refuse),
         2 => Just(Accept),

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Step;
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::{Place, Tailwater, wait_until};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode as BulkMode};
 use crate::support::doubles::loki::{Loki, Mode as PushMode};
@@ -53,6 +54,8 @@ pub(crate) fn run(program: &[Step], kind: Kind) {
             Step::Rotate(container) => world.rotate(container),
             Step::Compress(container) => world.compress(container),
             Step::Remove(container) => drop(world.remove(container)),
+            Step::Truncate(container) => world.truncate(container),
+            Step::Delete(container) => world.delete(container),
             Step::Restart(container) => world.restart(container),
             Step::Refuse => {
                 store.refuse();
@@ -92,6 +95,9 @@ pub(crate) fn run(program: &[Step], kind: Kind) {
     store.wait_for(&world.lines());
     assert_eq!(process.terminate(), 0);
     let twice: Vec<_> = store.counts().into_iter().filter(|(_, count)| *count > 1).collect();
+    let lines = world.lines().len() as u64;
+    let figures = Figures { written: lines, delivered: lines, repeated: store.repeats(), lost: 0 };
+    figures::note(place.text(""), figures);
     assert!(twice.is_empty(), "stored more than once: {}, such as {:?}", twice.len(), twice.first());
 }
 
@@ -101,6 +107,13 @@ impl Store {
         match self {
             Store::Elasticsearch(double) => format!("{{ type: elasticsearch, url: '{}', {common} }}", double.url()),
             Store::Loki(double) => format!("{{ type: loki, url: '{}', {common} }}", double.url()),
+        }
+    }
+
+    fn repeats(&self) -> u64 {
+        match self {
+            Store::Elasticsearch(double) => double.look(|state| state.repeats()),
+            Store::Loki(double) => double.look(|state| state.repeats()),
         }
     }
 

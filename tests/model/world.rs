@@ -163,6 +163,29 @@ impl World {
         lines
     }
 
+    /// A log is truncated in place: its lines, a begun one too, stand nowhere any more.
+    pub(crate) fn truncate(&mut self, number: usize) {
+        let container = &mut self.containers[number];
+        (container.half, container.live) = (None, Vec::new());
+        // A log that was not begun is not there.
+        if container.path().exists() {
+            File::options()
+                .write(true)
+                .open(container.path())
+                .and_then(|file| file.set_len(0))
+                .expect("it is truncated");
+        }
+    }
+
+    /// A log is removed while it is written.
+    pub(crate) fn delete(&mut self, number: usize) {
+        let container = &mut self.containers[number];
+        (container.half, container.live) = (None, Vec::new());
+        if container.path().exists() {
+            fs::remove_file(container.path()).expect("it is removed");
+        }
+    }
+
     /// A container is started again.
     pub(crate) fn restart(&mut self, number: usize) {
         let container = &mut self.containers[number];
