@@ -202,7 +202,7 @@ fn the_tests_of_the_faults_are_there() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let document = fs::read_to_string(root.join("docs/delivery.md")).expect("a document");
     let (_, table) = document.split_once("## Faults").expect("the faults");
-    let (table, _) = table.split_once("Not played").expect("the table's end");
+    let (table, _) = table.split_once("## What is played").expect("the table's end");
     let mut names = BTreeSet::new();
     for name in table.split('`').skip(1).step_by(2).filter(|name| name.contains("::")) {
         names.insert(name.rsplit(' ').next().expect("a name"));
@@ -210,7 +210,7 @@ fn the_tests_of_the_faults_are_there() {
     assert!(names.len() > 30, "{names:?}");
     for name in names {
         let (module, test) = name.split_once("::").expect("module and test");
-        let folders = ["cluster", "faults", "files", "flow", "sinks", "soak"];
+        let folders = ["cluster", "faults", "files", "flow", "sinks", "soak", "stores"];
         let files = folders.map(|folder| root.join(format!("tests/{folder}/{module}.rs")));
         let is_there = files.iter().filter_map(|file| fs::read_to_string(file).ok());
         assert!(is_there.into_iter().any(|text| text.contains(&format!("fn {test}()"))), "no test `{name}`");
@@ -224,13 +224,35 @@ fn the_tests_of_the_faults_are_there() {
         ("faults", "inputs"),
         ("faults", "kill"),
         ("faults", "limits"),
+        ("faults", "machine"),
+        ("faults", "network"),
         ("soak", "run"),
+        ("stores", "kills"),
     ] {
         let text = fs::read_to_string(root.join(format!("tests/{folder}/{file}.rs"))).expect("tests");
         for test in text.split("#[test]").skip(1) {
             let name = test.split_once("fn ").and_then(|(_, rest)| rest.split_once("()")).expect("a test").0;
             assert!(table.contains(&format!("{file}::{name}")), "`{file}::{name}` is not in the table");
         }
+    }
+}
+
+/// The figures are a run's: what was written is delivered or lost, where nothing is said to have been unreachable.
+#[test]
+fn the_figures_of_the_faults_balance() {
+    let document = read("docs/delivery.md");
+    let (_, table) = document.split_once("<!-- begin faults -->\n").expect("the table");
+    let (table, _) = table.split_once("<!-- end -->").expect("its end");
+    for row in table.lines().skip(2) {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let figures = cells.get(2..7).unwrap_or_default().iter().map(|figure| figure.parse::<u64>());
+        let figures: Result<Vec<u64>, _> = figures.collect();
+        let Ok([written, delivered, _, lost, unreachable]) = figures.as_deref() else {
+            panic!("five figures, as tests/chaos.sh writes them: {row}");
+        };
+        let is_whole = *written == delivered + lost;
+        assert!(*written > 0 && (is_whole || *unreachable > 0) && delivered + lost <= *written, "{row}");
+        assert!(*lost == 0 || row.contains("**"), "what is lost is said: {row}");
     }
 }
 

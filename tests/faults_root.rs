@@ -1,6 +1,8 @@
 //! Faults that only root can make: full and read-only disks, failing fsyncs, power cuts, control groups, exhausted
-//! inotify. `tests/faults/run` starts it, in a mount namespace of its own; it needs mount, mkfs.ext4, strace, unshare
-//! and the control groups of memory and CPU, and fails where one of them is missing.
+//! inotify, lost packets, names that move. `tests/faults/run` starts it, in mount and network namespaces of its own; it
+//! needs mount, mkfs.ext4, strace, unshare, iptables,
+//! bindfs, faketime and the control groups of memory and CPU, and fails where one of
+//! them is missing.
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
 mod scenario;
@@ -12,6 +14,10 @@ mod chance;
 mod disk;
 #[path = "faults/groups.rs"]
 mod groups;
+#[path = "faults/machine.rs"]
+mod machine;
+#[path = "faults/network.rs"]
+mod network;
 #[path = "faults/world.rs"]
 mod world;
 

@@ -4,12 +4,18 @@
 
 #[path = "stores/answers.rs"]
 mod answers;
+#[path = "faults/chance.rs"]
+mod chance;
+#[path = "stores/kills.rs"]
+mod kills;
 #[path = "stores/readers.rs"]
 mod readers;
 mod scenario;
 #[path = "sinks/stage.rs"]
 mod stage;
 mod support;
+#[path = "faults/world.rs"]
+mod world;
 
 use scenario::{Place, Tailwater, bytes, patience, pods};
 use support::account::Account;

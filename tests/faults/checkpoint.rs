@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::{PATIENCE, Tailwater};
 use crate::world::{Steps, Store};
 
@@ -186,6 +187,9 @@ fn lost_where_files_are_to_be_read_from_their_end() {
     assert!(double.wait_until(PATIENCE, |state| state.stored() == 2));
     assert_eq!(process.terminate(), 0);
     steps.store.seen(&steps.place).assert_all(&[("new".to_owned(), 2)].into(), true);
+    // The logs' first lines, and the one that was written while nobody looked.
+    let lost = steps.lines() + 1;
+    figures::note(steps.place.text(""), Figures { written: lost + 2, delivered: 2, repeated: 0, lost });
 }
 
 #[test]

@@ -3,7 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::scenario::Tailwater;
+use crate::scenario::figures::{self, Figures};
+use crate::scenario::process::Metrics;
+use crate::scenario::{Tailwater, bytes_of, patience};
+use crate::support::doubles::loki::{Loki, Mode, Step};
 use crate::world::{Steps, Store, rounds, settle};
 
 /// A control group of memory and CPU, in either version; removed at the end.
@@ -83,6 +86,36 @@ fn backlog(name: &str, group: &Group, lines: u64) {
 #[test]
 fn sixty_four_mebibytes_of_memory() {
     backlog("64 MiB", &Group::new("memory", 64 << 20, None), if rounds(1) > 1 { 500 } else { 30 });
+}
+
+/// So much more than memory that all of it is read through it: `TAILWATER_TEST_BACKLOG` (such as `10GB`) over two thousand
+/// files. The store takes everything and keeps nothing.
+#[test]
+fn sixty_four_mebibytes_of_memory_and_a_backlog() {
+    let store = Loki::start();
+    store.set_mode(Mode::Always(Step::status(204, "")));
+    let mut steps = Steps::new(Store::Loki(store));
+    let size = bytes_of("TAILWATER_TEST_BACKLOG", 100_000_000);
+    steps.top = "memory_limit: 32MiB\n".to_owned();
+    steps.filler = "x".repeat(980);
+    let names: Vec<String> = (0..2_000).map(|number| format!("{}/f{number}", number / 100)).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // Not held at once here either.
+    for _ in 0..10 {
+        steps.write(&names, size / 2_000 / 10 / 1_000);
+    }
+    let group = Group::new("backlog", 64 << 20, None);
+    let file = steps.place.settings(&steps.settings()).display().to_string();
+    let mut process = Tailwater::with(&steps.place, ["run", "--config", &file]).through(group.enter()).start();
+    let (admin, lines) = (process.admin(), steps.lines());
+    process.wait_until("all is delivered", patience(size), || {
+        Metrics::of(&admin).of_pipeline("lines_delivered_total", "store") == lines
+    });
+    settle(&mut process, "store");
+    println!("{size} bytes: {lines} lines, peak memory {:.1} MiB", process.peak_memory() as f64 / 1048576.0);
+    let delivered = process.metrics().of_pipeline("lines_delivered_total", "store");
+    figures::note("", Figures { written: lines, delivered, repeated: 0, lost: 0 });
+    assert_eq!(process.terminate(), 0);
 }
 
 #[test]

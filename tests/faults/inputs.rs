@@ -2,8 +2,9 @@
 
 use std::os::unix::fs::symlink;
 
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::process::Metrics;
-use crate::scenario::{PATIENCE, Tailwater};
+use crate::scenario::{PATIENCE, Tailwater, bytes_of};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode, Step};
 use crate::support::doubles::loki::Loki;
 use crate::world::{REQUESTS, Steps, Store, rounds, settle};
@@ -55,6 +56,8 @@ fn times_of_1970_and_2500_into_loki() {
     assert_eq!(metrics.of_pipeline("lines_delivered_total", "store"), 10);
     assert_eq!(process.terminate(), 0);
     steps.assert_once();
+    let lost = TIMES.len() as u64;
+    figures::note(steps.place.text(""), Figures { written: 10 + lost, delivered: 10, repeated: 0, lost });
 }
 
 #[test]
@@ -101,7 +104,10 @@ fn a_store_that_comes_back_is_not_hammered() {
     let mut steps = Steps::new(Store::elasticsearch());
     let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
     double.set_mode(Mode::Always(Step::status(503, "not yet")));
-    steps.write(&["a", "b", "c", "d"], 2_000);
+    steps.filler = "x".repeat(1_000);
+    // The double keeps them all.
+    let backlog = bytes_of("TAILWATER_TEST_BACKLOG", 8_000_000).min(400_000_000);
+    steps.write(&["a", "b", "c", "d"], backlog / 4_000);
     let mut process = steps.daemon();
     let Store::Elasticsearch(double) = &steps.store else { unreachable!("it was made so") };
     assert!(double.wait_until(PATIENCE, |state| state.seen.len() > 20), "it is tried again");

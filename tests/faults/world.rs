@@ -20,6 +20,7 @@ use crate::scenario::writer::Rotated;
 use crate::scenario::{PATIENCE, Place, Tailwater, wait_until};
 use crate::support::doubles::elasticsearch::Elasticsearch;
 use crate::support::doubles::loki::Loki;
+use crate::support::stores::{OpenSearch, VictoriaLogs};
 use crate::support::time;
 
 /// How many requests are under way at a time.
@@ -27,10 +28,12 @@ pub(crate) const REQUESTS: u64 = 4;
 /// The writer waits where it is so many lines ahead of the store.
 const LEAD: u64 = 6_000;
 
-/// A sink and the double behind it.
+/// A sink and what is behind it: a double, a real store with the name that our lines have there, or a file.
 pub(crate) enum Store {
     Elasticsearch(Elasticsearch),
     Loki(Loki),
+    OpenSearch(OpenSearch, String),
+    VictoriaLogs(VictoriaLogs, String),
     Stdout,
 }
 
@@ -51,15 +54,32 @@ impl Store {
         match self {
             Store::Elasticsearch(double) => format!("{{ type: elasticsearch, url: '{}', {common} }}", double.url()),
             Store::Loki(double) => format!("{{ type: loki, url: '{}', {common} }}", double.url()),
+            Store::OpenSearch(store, name) => {
+                format!("{{ type: elasticsearch, url: '{}', data_stream: {name}, {common} }}", store.url())
+            }
+            Store::VictoriaLogs(store, name) => format!(
+                "{{ type: loki, url: '{}', labels: {{ test: {name}, pod: '{{pod}}' }}, {common} }}",
+                store.loki_url()
+            ),
             Store::Stdout => "{ type: stdout, format: json, batch: { max_bytes: 16KiB, max_age: 20ms } }".to_owned(),
         }
     }
 
-    /// How many different lines it holds; of stdout, how many at all.
+    /// How many different lines it holds; of VictoriaLogs and stdout, how many at all.
     pub(crate) fn stored(&self, place: &Place) -> u64 {
         match self {
             Store::Elasticsearch(double) => double.look(|state| state.stored()),
             Store::Loki(double) => double.look(|state| state.stored()),
+            Store::OpenSearch(store, name) => {
+                // While the data stream is made, its shards refuse to be searched.
+                let (refreshed, _) = store.try_ask("POST", &format!("/{name}/_refresh?ignore_unavailable=true"), None);
+                let (status, answer) = store.try_ask("GET", &format!("/{name}/_count?ignore_unavailable=true"), None);
+                if refreshed == 200 && status == 200 { answer["count"].as_u64().unwrap_or(0) } else { 0 }
+            }
+            Store::VictoriaLogs(store, name) => {
+                store.force_flush();
+                store.count(&format!("{{test=\"{name}\"}}"))
+            }
             Store::Stdout => {
                 memchr::memchr_iter(b'\n', &fs::read(place.path("stdout")).unwrap_or_default()).count() as u64
             }
@@ -72,8 +92,8 @@ impl Store {
         let came = match self {
             Store::Elasticsearch(double) => double.wait_until(patience, |state| state.stored() >= lines),
             Store::Loki(double) => double.wait_until(patience, |state| state.stored() >= lines),
-            Store::Stdout => {
-                wait_until("lines on stdout", PATIENCE, || self.stored(place) >= lines);
+            Store::Stdout | Store::OpenSearch(..) | Store::VictoriaLogs(..) => {
+                wait_until("lines in the store", patience, || self.stored(place) >= lines);
                 true
             }
         };
@@ -88,7 +108,8 @@ impl Store {
             Store::Loki(double) => double.look(|state| {
                 (state.repeats(), state.pushes.iter().map(|push| push.entries as u64).max().unwrap_or(0))
             }),
-            Store::Stdout => (0, 0),
+            // Not to be seen, or there with the others.
+            Store::Stdout | Store::OpenSearch(..) | Store::VictoriaLogs(..) => (0, 0),
         }
     }
 
@@ -104,6 +125,15 @@ impl Store {
                 state.entries().for_each(|(.., entry)| seen.see(&entry.line));
                 assert!(state.surprises.is_empty(), "{:?}", state.surprises);
             }),
+            Store::OpenSearch(store, name) => {
+                store.refresh(name);
+                store.each_document(name, |document| seen.see(document.source["message"].as_str().expect("a message")));
+            }
+            Store::VictoriaLogs(store, name) => {
+                store.force_flush();
+                let query = format!("{{test=\"{name}\"}}");
+                store.each(&query, |entry| seen.see(entry["_msg"].as_str().expect("a line")));
+            }
             Store::Stdout => place.read("stdout").lines().for_each(|line| seen.see(line)),
         }
         seen
@@ -134,6 +164,13 @@ impl Seen {
         let (log, number) =
             tag.and_then(|tag| tag.split_once('=')).unwrap_or_else(|| panic!("no line of ours: {text}"));
         *self.lines.entry((log.to_owned(), number.parse().expect("a number"))).or_default() += 1;
+    }
+
+    /// The lines of two stores.
+    pub(crate) fn and(mut self, other: Seen) -> Seen {
+        other.lines.into_iter().for_each(|(line, count)| *self.lines.entry(line).or_default() += count);
+        self.repeats += other.repeats;
+        self
     }
 
     /// Panics unless every line that lies before `offset` of this file is there.
@@ -322,19 +359,22 @@ pub(crate) struct Steps {
     pub(crate) top: String,
     /// More keys of the source.
     pub(crate) source: String,
+    /// What every line ends with.
+    pub(crate) filler: String,
 }
 
 impl Steps {
     pub(crate) fn new(store: Store) -> Steps {
-        let (top, source) = (String::new(), String::new());
-        Steps { place: Place::new(), store, written: BTreeMap::new(), top, source }
+        let (top, source, filler) = (String::new(), String::new(), "a line".to_owned());
+        Steps { place: Place::new(), store, written: BTreeMap::new(), top, source, filler }
     }
 
     /// So many more lines in each of these logs.
     pub(crate) fn write(&mut self, logs: &[&str], lines: u64) {
         for log in logs {
             let count = self.written.entry((*log).to_owned()).or_default();
-            let text: String = (*count..*count + lines).map(|number| format!("<{log}={number}> a line\n")).collect();
+            let line = |number: u64| format!("<{log}={number}> {}\n", self.filler);
+            let text: String = (*count..*count + lines).map(line).collect();
             self.place.append(&format!("logs/{log}.log"), text);
             *count += lines;
         }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::Signal;
 
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::process::Metrics;
 use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode};
@@ -94,6 +95,8 @@ impl World {
     /// Ends the program as a service manager does.
     pub(crate) fn stop(&mut self) {
         let mut process = self.process.take().expect("it was started");
+        let unreachable = process.metrics().of_pipeline("unreachable_bytes_total", "store");
+        figures::note_unreachable(process.id(), unreachable);
         assert_eq!(process.terminate(), 0);
         // The next one's address is the last in the log.
         fs::rename(self.place.path("log"), self.place.path("log.before")).expect("the log is put aside");
@@ -192,6 +195,10 @@ impl World {
             counts
         };
         let mut difference = count(&self.messages());
+        let stored = self.store.look(|state| (state.stored(), state.repeats()));
+        let written = self.expected.len() as u64;
+        let lost = written.saturating_sub(stored.0);
+        figures::note(self.place.text(""), Figures { written, delivered: stored.0, repeated: stored.1, lost });
         for (line, count) in count(&self.expected) {
             *difference.entry(line).or_default() -= count;
         }

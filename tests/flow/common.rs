@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::process::Metrics;
 use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::elasticsearch::ElasticsearchStore;
@@ -61,6 +62,10 @@ pub(crate) fn numbers(store: &ElasticsearchStore, lines: u64) -> Vec<u32> {
 /// Every number once, and no other.
 pub(crate) fn assert_each_once(store: &ElasticsearchStore, lines: u64) {
     let seen = numbers(store, lines);
+    let delivered = seen.iter().filter(|count| **count > 0).count() as u64;
+    let lost = lines.saturating_sub(delivered);
+    let run = format!("{store:p}");
+    figures::note(run, Figures { written: lines, delivered, repeated: store.repeats(), lost });
     let wrong: Vec<_> = seen.iter().enumerate().filter(|(_, count)| **count != 1).take(5).collect();
     assert!(wrong.is_empty(), "number, how often: {wrong:?}");
 }
@@ -111,6 +116,7 @@ pub(crate) fn assert_balanced(process: &mut Tailwater, pipelines: &[&str], lines
     let (metrics, status) = (Metrics::of(&admin), status(&admin));
     for name in pipelines {
         metrics.assert_accounted(name);
+        figures::note_unreachable(process.id(), metrics.of_pipeline("unreachable_bytes_total", name));
         assert_eq!(metrics.of_pipeline("lines_read_total", name), lines, "lines read by {name}");
         assert_account(&pipeline(&status, name));
     }
@@ -150,9 +156,14 @@ pub(crate) fn assert_memory(process: &Tailwater, limit: u64) {
 
 /// A folder of its own, and a daemon with one `file` source of everything below `logs`.
 pub(crate) fn follow(place: &Place, sinks: &str) -> Tailwater {
+    follow_with(place, "", sinks)
+}
+
+/// The same with more settings at the top.
+pub(crate) fn follow_with(place: &Place, top: &str, sinks: &str) -> Tailwater {
     let include = place.text("logs/**/*.log*");
     let settings = format!(
-        "{}shutdown_grace: 100ms\nsources: {{ logs: {{ type: file, include: '{include}' }} }}\nsinks: {{ {sinks} }}\n",
+        "{}{top}shutdown_grace: 100ms\nsources: {{ logs: {{ type: file, include: '{include}' }} }}\nsinks: {{ {sinks} }}\n",
         head()
     );
     let mut process = Tailwater::daemon(place, &settings);

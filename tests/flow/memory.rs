@@ -7,6 +7,7 @@ use crate::common::{
     BESIDE, LIMIT, assert_balanced, assert_balanced_now, assert_each_once, assert_memory, follow, lines_of, long,
     quick, status, wait_until_starved, write_lines,
 };
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::{PATIENCE, Place, Tailwater, bytes};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode as BulkMode, Step as BulkStep};
 use crate::support::doubles::loki::{Loki, Mode, Step};
@@ -102,6 +103,38 @@ fn with_one_endless_line() {
     let first = events[0]["message"].as_str().expect("a message");
     assert!(first.starts_with("xxx") && first.len() <= 256 << 10 && first.ends_with("[cut by tailwater]"));
     assert_eq!(events[1]["message"], "the next line");
+    figures::note("", Figures { written: 2, delivered: 2, repeated: 0, lost: 0 });
+    assert_eq!(process.terminate(), 0);
+}
+
+/// A hundred megabytes and no newline yet: the line is cut, the rest of it is passed over as it comes, and what follows
+/// its end is a line again.
+#[test]
+fn with_a_line_that_does_not_end_yet() {
+    let (place, store) = (Place::new(), Elasticsearch::start());
+    let size = bytes(100_000_000).max(100_000_000);
+    let path = place.path("logs/b.log");
+    write_lines(&path, 0, 3);
+    let chunk = vec![b'x'; 1 << 20];
+    let mut file = BufWriter::new(File::options().append(true).open(&path).expect("it is there"));
+    file.write_all(b"n=3 ").expect("written");
+    (0..size >> 20).for_each(|_| file.write_all(&chunk).expect("written"));
+    file.flush().expect("written");
+    let sink = format!("store: {{ type: elasticsearch, url: '{}', {} }}", store.url(), quick());
+    let mut process = follow(&place, &sink);
+    let admin = process.admin();
+    process.wait_until("all that is there is read", long(size), || {
+        let bytes = &status(&admin)["pipelines"][0]["bytes"]["read"];
+        bytes.as_u64().is_some_and(|bytes| bytes > size / (1 << 20) * (1 << 20))
+    });
+    assert!(store.wait_until(PATIENCE, |state| state.stored() == 4), "the lines before it, and its beginning");
+    assert_memory(&process, LIMIT);
+    file.write_all(b"\nn=4 the next line\n").and_then(|()| file.flush()).expect("written");
+    assert!(store.wait_until(long(size), |state| state.stored() == 5), "its end has come");
+    assert_balanced(&mut process, &["store"], 5);
+    assert_memory(&process, LIMIT);
+    assert_eq!(process.metrics().of_pipeline("lag_bytes", "store"), 0);
+    store.look(|state| assert_each_once(state, 5));
     assert_eq!(process.terminate(), 0);
 }
 

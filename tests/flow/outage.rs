@@ -7,12 +7,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::common::{
-    LIMIT, assert_balanced, assert_balanced_now, assert_each_once, assert_memory, cri_line, follow, lines_of, long,
-    number, pipeline, quick, status,
+    LIMIT, assert_balanced, assert_balanced_now, assert_each_once, assert_memory, cri_line, follow, follow_with,
+    lines_of, long, number, numbers, pipeline, quick, status,
 };
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::process::Metrics;
 use crate::scenario::writer::Rotated;
-use crate::scenario::{PATIENCE, Place, Tailwater, bytes, wait_until};
+use crate::scenario::{PATIENCE, Place, Tailwater, bytes, bytes_of, wait_until};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode};
 
 /// The kubelet's own numbers.
@@ -117,6 +118,51 @@ fn a_store_that_is_down_while_logs_are_rotated() {
         container.log.rotations() + 1,
         down.as_secs_f64(),
         took.as_secs_f64()
+    );
+    assert_eq!(process.terminate(), 0);
+}
+
+/// Down for longer than deleted files are held: what was let go of is counted, byte for byte, and everything else arrives.
+/// `TAILWATER_TEST_OUTAGE` (such as `9GB`, which is half an hour at a container's pace) makes it as long as one likes.
+#[test]
+fn a_store_that_is_down_for_longer_than_files_are_held() {
+    let (place, store) = (Place::new(), Elasticsearch::start());
+    store.set_mode(Mode::Refuse);
+    let size = bytes_of("TAILWATER_TEST_OUTAGE", 6 << 20);
+    let file = if size >= FULL { FULL_FILE } else { size / 24 };
+    let held = if size >= FULL { 1 << 30 } else { file * 8 };
+    let sink = format!("store: {{ type: elasticsearch, url: '{}', retry: {{ min: 10ms, max: 200ms }} }}", store.url());
+    let mut process = follow_with(&place, &format!("hold_deleted_bytes: {held}B\n"), &sink);
+    let admin = process.admin();
+    let mut container = Container {
+        log: Rotated::new(place.path("logs/shop/0.log"), file, FILES - 1),
+        written: 0,
+        began: Instant::now(),
+        paced: size >= FULL,
+    };
+    container.write(lines_of(size), &mut process);
+    assert_memory(&process, LIMIT);
+    store.recover();
+    container.write(lines_of(size) / 10, &mut process);
+    let written = container.written * cri_line(0).len() as u64;
+    let unreachable = || Metrics::of(&admin).of_pipeline("unreachable_bytes_total", "store");
+    process.wait_until("all is stored or counted", long(size), || {
+        store.look(|state| state.stored()) * cri_line(0).len() as u64 + unreachable() == written
+    });
+    assert!(size >= FULL || unreachable() > 0, "files were let go of");
+    let lines = store.look(|state| state.stored());
+    assert_balanced(&mut process, &["store"], lines);
+    let seen = store.look(|state| numbers(state, container.written));
+    assert!(seen.iter().all(|count| *count <= 1), "no line is there twice");
+    assert_eq!(Metrics::of(&admin).of_pipeline("lag_bytes", "store"), 0);
+    let repeated = store.look(|state| state.repeats());
+    figures::note(&admin, Figures { written: container.written, delivered: lines, repeated, lost: 0 });
+    figures::note_unreachable(process.id(), unreachable());
+    println!(
+        "{written} bytes in {} files = {} delivered + {} unreachable",
+        container.log.rotations() + 1,
+        written - unreachable(),
+        unreachable()
     );
     assert_eq!(process.terminate(), 0);
 }

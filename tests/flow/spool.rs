@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::process::ChildStdin;
 
 use crate::common::{assert_each_once, cri_line, head, quick};
+use crate::scenario::figures::{self, Figures};
 use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::elasticsearch::{Elasticsearch, Mode, Step};
 
@@ -145,6 +146,7 @@ fn equal_lines_are_all_delivered() {
             assert!(document.get("log").is_none_or(|log| log.get("file").is_none()), "a pipe has no path: {document}");
         }
         assert_eq!((same, last), (lines, 1));
+        figures::note("", Figures { written: lines + 1, delivered: same + last, repeated: state.repeats(), lost: 0 });
     });
 }
 

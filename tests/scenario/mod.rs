@@ -28,7 +28,12 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// So many bytes of logs: `TAILWATER_TEST_BYTES` (such as `200MB`), or `small` where it is not set.
 pub fn bytes(small: u64) -> u64 {
-    std::env::var("TAILWATER_TEST_BYTES").map_or(small, |text| {
+    bytes_of("TAILWATER_TEST_BYTES", small)
+}
+
+/// So many bytes as a variable says (such as `200MB`), or `small` where it is not set.
+pub fn bytes_of(variable: &str, small: u64) -> u64 {
+    std::env::var(variable).map_or(small, |text| {
         let text = text.trim().to_ascii_uppercase();
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let (number, unit) = text.split_at(digits);
@@ -40,9 +45,9 @@ pub fn bytes(small: u64) -> u64 {
             "KIB" => 1 << 10,
             "MIB" => 1 << 20,
             "GIB" => 1 << 30,
-            other => panic!("TAILWATER_TEST_BYTES: unknown unit `{other}`"),
+            other => panic!("{variable}: unknown unit `{other}`"),
         };
-        number.parse::<u64>().expect("TAILWATER_TEST_BYTES begins with a number") * unit
+        number.parse::<u64>().unwrap_or_else(|_| panic!("{variable} begins with a number")) * unit
     })
 }
 

@@ -55,6 +55,11 @@ impl Tally {
         self.logs.get(log).map_or(0, |numbers| numbers.distinct)
     }
 
+    /// Whether a line of a log is there.
+    pub(crate) fn has(&self, log: &str, number: u64) -> bool {
+        self.logs.get(log).and_then(|numbers| numbers.counts.get(number as usize)).is_some_and(|count| *count > 0)
+    }
+
     /// Below which number all lines of a log are there.
     pub(crate) fn whole(&self, log: &str) -> u64 {
         self.logs.get(log).map_or(0, |numbers| numbers.whole)

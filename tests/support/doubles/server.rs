@@ -186,7 +186,12 @@ pub struct Double<T: Store> {
 impl<T: Store> Double<T> {
     /// Listens on a free port of 127.0.0.1.
     pub fn start_with(store: T) -> Double<T> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port on loopback");
+        Double::start_on(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), store)
+    }
+
+    /// Listens on an address of loopback.
+    pub fn start_on(address: SocketAddr, store: T) -> Double<T> {
+        let listener = TcpListener::bind(address).expect("a free port on loopback");
         let address = listener.local_addr().expect("a bound listener has an address");
         let state = State {
             store,
