@@ -104,6 +104,11 @@ impl Follower {
         }
     }
 
+    /// Whether some file was closed for another's sake.
+    pub(super) fn has_parked(&self) -> bool {
+        self.slots.values().any(|slot| slot.content.is_none() && slot.marks.parked())
+    }
+
     /// What was not read of a parked file that is gone is out of reach.
     pub(super) fn count_unread(&self, slot: &Slot) {
         if !slot.has_more {

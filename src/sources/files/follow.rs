@@ -217,7 +217,8 @@ impl Follower {
         let mut last_idle = Instant::now();
         while !self.parts.stop.load(Ordering::Acquire) {
             let regular = match coverage {
-                _ if self.denied > 0 => WALK_UNWATCHED,
+                // What a parked file grows by is told by nobody.
+                _ if self.denied > 0 || self.has_parked() => WALK_UNWATCHED,
                 Coverage::Partial => WALK_UNWATCHED,
                 // What was left out may be mended where nothing tells of it: a link's target, a folder above.
                 Coverage::Told if self.said.is_empty() => WALK_TOLD,
