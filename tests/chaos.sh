@@ -45,7 +45,8 @@ main() {
 fill() {
   local filled
   filled=$(mktemp)
-  awk -f tests/faults/figures.awk "$TAILWATER_TEST_FIGURES" docs/delivery.md >"$filled"
+  awk -v "title=$(date -u +%F): $TAILWATER_TEST_ROUNDS rounds, seed $TAILWATER_TEST_SEED, $TAILWATER_TEST_SOAK s of everything at once" \
+    -f tests/faults/figures.awk "$TAILWATER_TEST_FIGURES" docs/delivery.md >"$filled"
   cat "$filled" >docs/delivery.md
   rm -f "$filled"
 }

@@ -1,4 +1,5 @@
-# Fills the figures of tests into the table of faults: awk -f figures.awk FIGURES DOCUMENT prints the document.
+# Fills the figures of tests into the table of faults: awk -v title=WORDS -f figures.awk FIGURES DOCUMENT prints the document
+# with WORDS in place of the line `Figures of …`.
 #
 # A row of FIGURES is `BINARY MODULE::TEST<tab>lines<tab>RUN<tab>WRITTEN<tab>DELIVERED<tab>REPEATED<tab>LOST` or
 # `BINARY MODULE::TEST<tab>unreachable<tab>PROCESS<tab>BYTES`. Of one run the last row counts, of one process the most
@@ -19,6 +20,7 @@ FNR == NR {
     }
     next
 }
+/^Figures of / && title != "" { print "Figures of " title "."; next }
 /^<!-- begin faults -->/ { inside = 1 }
 /^<!-- end -->/ { inside = 0 }
 inside && /^\|/ && /::/ {

@@ -103,7 +103,7 @@ fn with_one_endless_line() {
     let first = events[0]["message"].as_str().expect("a message");
     assert!(first.starts_with("xxx") && first.len() <= 256 << 10 && first.ends_with("[cut by tailwater]"));
     assert_eq!(events[1]["message"], "the next line");
-    figures::note("", Figures { written: 2, delivered: 2, repeated: 0, lost: 0 });
+    figures::note("only", Figures { written: 2, delivered: 2, repeated: 0, lost: 0 });
     assert_eq!(process.terminate(), 0);
 }
 

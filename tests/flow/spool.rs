@@ -146,7 +146,10 @@ fn equal_lines_are_all_delivered() {
             assert!(document.get("log").is_none_or(|log| log.get("file").is_none()), "a pipe has no path: {document}");
         }
         assert_eq!((same, last), (lines, 1));
-        figures::note("", Figures { written: lines + 1, delivered: same + last, repeated: state.repeats(), lost: 0 });
+        figures::note(
+            "only",
+            Figures { written: lines + 1, delivered: same + last, repeated: state.repeats(), lost: 0 },
+        );
     });
 }
 
