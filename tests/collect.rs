@@ -331,6 +331,18 @@ fn a_pipe_becomes_events_and_its_end_ends_it() {
 }
 
 #[test]
+fn the_time_in_a_line_is_its_events() {
+    let place = Place::new();
+    let mut process = Tailwater::with(&place, ["--format", "json"]).piped().start();
+    let input = "2026-11-23 08:50:48,703 [main] WARN x\n{\"ts\":1795423848.5,\"level\":\"info\",\"msg\":\"m\"}\n";
+    process.stdin().write_all(input.as_bytes()).expect("it reads its stdin");
+    assert_eq!(process.wait(PATIENCE), 0);
+    let output = place.read("stdout");
+    let times: Vec<&str> = output.lines().filter_map(|line| line.split('"').nth(3)).collect();
+    assert_eq!(times, ["2026-11-23T08:50:48.703Z", "2026-11-23T08:50:48.5Z"], "{output}");
+}
+
+#[test]
 fn a_pipe_drains_into_a_store_that_was_down_for_a_moment() {
     let place = Place::new();
     let store = Elasticsearch::start();

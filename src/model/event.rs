@@ -134,6 +134,8 @@ pub enum Fields<'a> {
 pub enum TimeSource {
     /// From the runtime's wrapping: the same in every replay.
     Runtime,
+    /// Found in the line, since the runtime gave none.
+    Line,
     /// The time of reading, since the line has none of its own.
     Reading,
     /// The time of reading, since its sink's store would refuse the line's own.

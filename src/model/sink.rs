@@ -37,6 +37,12 @@ pub trait Encoder: Send {
         None
     }
 
+    /// How far before and behind the time of reading a time that was found in a line may lie to be the event's; others get
+    /// the time of reading. `None`: as far as it likes.
+    fn trusts_line_times(&self) -> Option<(Duration, Duration)> {
+        None
+    }
+
     /// The most bytes that one event with a body of `line` bytes can add to a [`Body::bytes`].
     fn bound(&self, line: usize) -> usize;
 }

@@ -17,6 +17,27 @@ pub struct Time {
     pub nanos: u32,
 }
 
+/// A date, a time of day and a zone, as they are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    /// The year, such as 2026.
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    /// 0 to 23.
+    pub hour: u32,
+    /// 0 to 59.
+    pub minute: u32,
+    /// 0 to 59, or 60 in a leap second.
+    pub second: u32,
+    /// Nanoseconds within the second.
+    pub nanos: u32,
+    /// Seconds east of UTC.
+    pub offset: i64,
+}
+
 const SECONDS_PER_DAY: i64 = 86_400;
 /// 9999-12-31T23:59:59Z: the last second with a four-digit year.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -80,6 +101,16 @@ impl Time {
         let year = i64::from(two(head, 0)?) * 100 + i64::from(two(head, 2)?);
         let (month, day) = (two(head, 5)?, two(head, 8)?);
         let (hour, minute, second) = (two(head, 11)?, two(head, 14)?, two(head, 17)?);
+        let (nanos, zone) = fraction(rest)?;
+        let offset = zone_offset(zone)?;
+        Self::from_civil(Civil { year, month, day, hour, minute, second, nanos, offset })
+    }
+
+    /// The point in time that was written so; `None` where the date or the time of day does not exist. A leap second is
+    /// taken as the second that follows.
+    #[inline]
+    pub fn from_civil(civil: Civil) -> Option<Self> {
+        let Civil { year, month, day, hour, minute, second, nanos, offset } = civil;
         if !(1..=12).contains(&month)
             || day == 0
             || day > days_in_month(year, month)
@@ -89,8 +120,6 @@ impl Time {
         {
             return None;
         }
-        let (nanos, zone) = fraction(rest)?;
-        let offset = zone_offset(zone)?;
         let days = days_from_civil(year, month, day);
         let secs = days * SECONDS_PER_DAY + i64::from(hour * 3600 + minute * 60 + second) - offset;
         Some(Self { secs, nanos })

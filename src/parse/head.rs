@@ -17,8 +17,9 @@
 
 use crate::model::event::Level;
 
-use super::headers::{klog, redis, shaped};
+use super::headers::{self, shaped};
 use super::level;
+use super::stamp;
 
 /// No head is longer.
 const MAX_HEAD: usize = 256;
@@ -31,8 +32,21 @@ const MAX_WORDS: usize = 20;
 pub fn level(line: &str) -> Option<Level> {
     let bytes = line.as_bytes();
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
-    klog(bytes).or_else(|| redis(bytes)).or_else(|| Head { rest: bytes, time_seen: false, names: 0 }.level())
+    if let Some(found) = headers::of(bytes) {
+        return Some(found);
+    }
+    // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic.
+    let bytes = bytes.strip_prefix(b"####").unwrap_or(bytes);
+    let head = match headers::behind_host(bytes) {
+        Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER },
+        None => Head { rest: bytes, time_seen: false, names: 0, upper: 0 },
+    };
+    // What the program itself says goes before what it told syslog.
+    head.level().or_else(|| headers::mnemonic(bytes)).or_else(|| headers::priority(bytes))
 }
+
+/// No more words in upper case stand before a level.
+const MAX_UPPER: u8 = 2;
 
 /// A line's head, as far as it was not read yet.
 struct Head<'a> {
@@ -42,6 +56,8 @@ struct Head<'a> {
     time_seen: bool,
     /// How many names (of a logger, a host, a thread) were seen.
     names: u8,
+    /// How many words in upper case that are no level were seen behind these.
+    upper: u8,
 }
 
 /// What a piece of the head is.
@@ -62,6 +78,7 @@ impl<'a> Head<'a> {
                 b'[' => self.group(b']'),
                 b'(' => self.group(b')'),
                 b'<' => self.group(b'>'),
+                b'{' if self.time_seen => self.braces(),
                 b'"' | b'\'' | b'{' => Piece::Text,
                 _ => self.word(behind_tab),
             };
@@ -119,6 +136,19 @@ impl<'a> Head<'a> {
         named.or_else(|| self.level_behind_time(inside)).map_or(Piece::Neutral, Piece::Level)
     }
 
+    /// ClickHouse's query: `2026.11.23 08:50:48.703931 [ 1 ] {8c1c5ad6-…} <Error> …`.
+    fn braces(&mut self) -> Piece {
+        let inside = &self.rest[1..];
+        let length = inside.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        match &inside[length..] {
+            [b'}', b' ', rest @ ..] => {
+                self.rest = rest;
+                Piece::Neutral
+            }
+            _ => Piece::Text,
+        }
+    }
+
     fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
         for word in inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
             let made = Made::of(word);
@@ -147,6 +177,8 @@ impl<'a> Head<'a> {
         // Tabs on both sides set a word off as well as brackets do, and a colon may stand behind a colour's end.
         let is_set_off = match rest {
             [b'\t', ..] => behind_tab,
+            // Columns: `2016-09-28 04:30:30, Info                  CBS    Loaded`.
+            [b' ', b' ', b' ', ..] => self.time_seen && self.names == 0,
             [0x1b, ..] => behind_colour(rest).first() == Some(&b':'),
             _ => false,
         };
@@ -154,12 +186,36 @@ impl<'a> Head<'a> {
             return Piece::Level(level);
         }
         if made.has(COLON)
-            && let Some(level) = before_colon(word)
+            && let Some(level) = before_colon(word).or_else(|| behind_channel(word).filter(|_| self.time_seen))
         {
             return Piece::Level(level);
         }
         if let Some(at) = word.iter().position(|&byte| byte == b'=') {
             return keyed(&word[..at], &word[at + 1..]);
+        }
+        // A file's or a host's name before the time.
+        if !self.time_seen && self.names == 0 && rest.get(1).is_some_and(u8::is_ascii_digit) && is_name(word) {
+            self.names += 1;
+            return if stamp::read(&rest[1..]).is_some() { Piece::Neutral } else { Piece::Text };
+        }
+        // PHP's `[23-Nov-2026 08:50:48 UTC] PHP Warning:  Undefined variable`.
+        if self.time_seen && word == b"PHP" {
+            let next = rest.trim_ascii_start();
+            let colon = next.iter().position(|&byte| byte == b':').unwrap_or(0);
+            return match &next[..colon] {
+                b"Fatal error" | b"Parse error" => Piece::Level(Level::Error),
+                b"Deprecated" => Piece::Level(Level::Info),
+                name => level::set_off(name).map_or(Piece::Text, Piece::Level),
+            };
+        }
+        // The alerts of clusters begin with a tag and the seconds: `APPREAD 1117869872 2005.06.04 …`.
+        if !self.time_seen && !made.has(!LETTER) && word.iter().all(u8::is_ascii_uppercase) && is_epoch_next(rest) {
+            return Piece::Neutral;
+        }
+        // Their facilities stand before the level: `… R02-M1-N0 RAS KERNEL INFO instruction cache parity error`.
+        if self.time_seen && self.names > 1 && self.upper < MAX_UPPER && word.iter().all(u8::is_ascii_uppercase) {
+            self.upper += 1;
+            return Piece::Neutral;
         }
         // A logger, a host or a user may stand between the time and the level.
         if self.time_seen && self.names < 2 && (is_name(word) || separated(rest)) {
@@ -176,7 +232,7 @@ impl<'a> Head<'a> {
         }
         match word {
             [b'0'..=b'9' | b'+' | b'-' | b'#', ..] => {
-                self.time_seen |= made.has(COLON) && has_time(word);
+                self.time_seen |= made.has(COLON) && has_time(word) || is_epoch(word);
                 made.letters <= 3 && !made.has(SIGN | OTHER)
             }
             // `I,` of Ruby, `Mon,` of dates.
@@ -234,6 +290,15 @@ impl Made {
     fn has(self, classes: u8) -> bool {
         self.classes & classes != 0
     }
+}
+
+/// Seconds since 1970, of this century. Equivalent: `^1[0-9]{9}$`.
+fn is_epoch(word: &[u8]) -> bool {
+    word.len() == 10 && word[0] == b'1' && word.iter().all(u8::is_ascii_digit)
+}
+
+fn is_epoch_next(rest: &[u8]) -> bool {
+    rest.strip_prefix(b" ").and_then(|rest| rest.get(..10)).is_some_and(is_epoch)
 }
 
 /// Equivalent: `^[^:]*[0-9]:[0-9]{2}:[0-9]{2}`.
@@ -308,6 +373,13 @@ fn before_colon(word: &[u8]) -> Option<Level> {
     let at = word.iter().position(|&byte| byte == b':')?;
     let name = &word[..at];
     if at + 1 == word.len() || name.iter().all(u8::is_ascii_uppercase) { level::set_off(name) } else { None }
+}
+
+/// Monolog's `app.ERROR:`.
+fn behind_channel(word: &[u8]) -> Option<Level> {
+    let name = word.strip_suffix(b":")?;
+    let dot = name.iter().rposition(|&byte| byte == b'.')?;
+    level::upper(&name[dot + 1..], true)
 }
 
 /// `level=warn`; another pair is neutral.

@@ -13,6 +13,7 @@
 use crate::model::event::{Fields, Level};
 use crate::model::text::Text;
 
+use super::headers;
 use super::level;
 use super::parsed::Parsed;
 use super::scan::{self, Visitor};
@@ -63,7 +64,7 @@ struct OnlyLevel<'a>(Found<'a>);
 impl Visitor for OnlyLevel<'_> {
     #[inline(always)]
     fn member(&mut self, key: &[u8], start: usize, end: usize) -> bool {
-        if key == b"log" || level::may_be_key(key) {
+        if matches!(key, b"log" | b"s") || level::may_be_key(key) {
             self.0.member(key, start, end);
         }
         self.0.level_rank != level::BEST_RANK
@@ -118,6 +119,9 @@ impl Visitor for Found<'_> {
                 let mut inner = Inner { outer: self };
                 // The object was found valid a moment ago.
                 let _valid = scan::object(inner.outer.body.as_bytes(), start, 1, &mut inner);
+            }
+            b"s" if self.level.is_none() && self.body.trim_ascii_start().starts_with("{\"t\":{\"$date\"") => {
+                self.level = self.inside(start, end).and_then(|letter| headers::mongodb_letter(letter.as_bytes()));
             }
             _ if level::may_be_key(key) => self.level(key, start, end),
             _ => {}

@@ -8,6 +8,7 @@
 //! - [`regex`]: the user's own expression
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
 //! - [`level`]: which keys and which words mean which level
+//! - [`time`]: the time that a line says, and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //!
 //! **Invariant**: parsing is total and never changes or loses a byte of the body; a line that is not what its parser
@@ -25,6 +26,8 @@ pub mod plain;
 mod quoted;
 pub mod regex;
 mod scan;
+mod stamp;
+pub mod time;
 
 use crate::model::event::Level;
 use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};

@@ -7,6 +7,7 @@ use super::*;
 use crate::model::event::{Fields, Level};
 use crate::model::settings::Place;
 use crate::model::text::Text;
+use crate::model::time::Time;
 
 /// What a parser says of a line, as the golden files write it.
 fn described(parser: &mut Parser, line: &str) -> String {
@@ -64,6 +65,45 @@ fn json_lines() {
 #[test]
 fn logfmt_lines() {
     check_golden("logfmt.txt", include_str!("../../tests/golden/parse/logfmt.txt"));
+}
+
+/// The gallery (`docs/gallery.md`): lines as programs write them, and the event that each becomes where the runtime gives
+/// no time.
+#[test]
+fn the_gallery_of_well_known_programs() {
+    let near = Time::parse_rfc3339(b"2026-11-27T08:00:00Z").expect("a time");
+    let text = include_str!("../../docs/gallery.md");
+    let (mut programs, mut wrong, mut input) = (0, String::new(), None);
+    for (number, line) in (1..).zip(text.lines()) {
+        if line.starts_with("## ") {
+            programs += 1;
+        }
+        if let Some(line) = line.strip_prefix("    > ") {
+            input = Some(line.replace("\\t", "\t").replace("\\e", "\u{1b}"));
+        } else if let Some(expected) = line.strip_prefix("    ")
+            && let Some(line) = input.take()
+        {
+            let (mut parser, mut scratch) = (Parser::Auto, Scratch::default());
+            let mut pairs = scratch.lend();
+            let parsed = parser.parse(&line, &mut pairs);
+            let kind = match parsed.fields {
+                Fields::None => "text",
+                Fields::Json(_) => "json",
+                Fields::Pairs(_) => "pairs",
+            };
+            let message = match parsed.message {
+                Text::Plain(text) if std::ptr::eq(text, line.as_str()) => "=".into(),
+                message => message.plain(),
+            };
+            let time = time::find(line.as_bytes(), near).map_or("-".to_owned(), Time::to_rfc3339);
+            let found = format!("{time} {} {kind} {message}", parsed.level.map_or("-", Level::name));
+            if found != expected {
+                wrong.push_str(&format!("gallery.md:{number}: {line}\nexpected {expected}\nfound    {found}\n\n"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(programs >= 50, "{programs} programs");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! made, encoded and gone within one call; no allocation in the usual case.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::flow::account::Tally;
 use crate::flow::pace::Stream;
@@ -22,6 +22,7 @@ use crate::model::time::Time;
 use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
+use crate::parse::time;
 
 /// What a forge is made of.
 pub struct Tools {
@@ -52,6 +53,8 @@ pub struct Forge {
     wants_fields: bool,
     /// Seconds: a line that is older when it is read gets the time of reading.
     restamps_after: Option<i64>,
+    /// Seconds before and behind the time of reading: what is found in a line outside of them is not taken for its time.
+    trusted: Option<(i64, i64)>,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
 }
@@ -92,6 +95,8 @@ impl Forge {
     pub fn new(tools: Tools) -> Self {
         let line_bound = tools.encoder.bound(tools.max_line);
         let restamps_after = tools.encoder.restamps_after();
+        let trusted = tools.encoder.trusts_line_times();
+        let secs = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let wants_fields = tools.encoder.wants_fields();
         Self {
             tools,
@@ -101,7 +106,8 @@ impl Forge {
             text: String::new(),
             pairs: Scratch::default(),
             wants_fields,
-            restamps_after: restamps_after.map(|after| i64::try_from(after.as_secs()).unwrap_or(i64::MAX)),
+            restamps_after: restamps_after.map(secs),
+            trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
             flaws: Flaws::default(),
         }
     }
@@ -168,6 +174,17 @@ impl Forge {
         self.restamps_after.is_some_and(|after| reading.time.secs.saturating_sub(own.secs) > after)
     }
 
+    /// The time that the line says, where the sink may trust it. It depends on the line and on the recorded time of reading
+    /// alone, so that a replay finds the same.
+    fn time_in(&self, line: &[u8], reading: Reading) -> Option<Time> {
+        let found = time::find(line, reading.time)?;
+        let is_trusted = self.trusted.is_none_or(|(before, behind)| {
+            let ahead = found.secs.saturating_sub(reading.time.secs);
+            -before <= ahead && ahead <= behind
+        });
+        is_trusted.then_some(found)
+    }
+
     /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans.
     /// [`Forge::is_ready`] was asked before.
     #[inline]
@@ -180,7 +197,10 @@ impl Forge {
                 let run = &mut context.runs[runs::index(entry.stream)];
                 (time, TimeSource::Runtime, runs::nudge(run, time))
             }
-            (None, Some(reading)) => (reading.time, TimeSource::Reading, place_in(reading, spans)),
+            (None, Some(reading)) => match self.time_in(entry.body, reading) {
+                Some(found) => (found, TimeSource::Line, place_below_a_millisecond(spans)),
+                None => (reading.time, TimeSource::Reading, place_in(reading, spans)),
+            },
             (None, None) => (Default::default(), TimeSource::Reading, 0),
         };
         if context.is_settled {
@@ -234,6 +254,12 @@ impl Forge {
 fn place_in(reading: Reading, spans: &[Span]) -> u32 {
     let start = spans.first().map_or(0, |span| span.start);
     u32::try_from(start.saturating_sub(reading.start)).unwrap_or(u32::MAX)
+}
+
+/// Times in lines are coarse and come out of order, so counting equal ones would not do: the place in the file keeps equal
+/// lines apart (those that are not a multiple of a million bytes away from each other), and in order.
+fn place_below_a_millisecond(spans: &[Span]) -> u32 {
+    spans.first().map_or(0, |span| (span.start % 1_000_000) as u32)
 }
 
 /// A line longer than this is cut before its end is seen: the longest text and the runtime's wrapping around it.

@@ -53,9 +53,10 @@ impl Encoder for Plain {
         }
         let own = match event.time_source {
             TimeSource::Restamped { own } => own.to_rfc3339(),
-            TimeSource::Runtime | TimeSource::Reading => String::new(),
+            TimeSource::Runtime | TimeSource::Line | TimeSource::Reading => String::new(),
         };
-        let read = if event.time_source == TimeSource::Runtime { "" } else { "read " };
+        let of_file = matches!(event.time_source, TimeSource::Runtime | TimeSource::Line);
+        let read = if of_file { "" } else { "read " };
         let time = event.time.to_rfc3339();
         let (nudge, stream, flaw) = (event.nudge, event.stream, event.flaw);
         let line = format!("{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}\n", event.body);
@@ -397,7 +398,10 @@ proptest! {
     }
 
     #[test]
-    fn lines_without_a_time_keep_theirs(lines in proptest::collection::vec("[a-c\\r]{0,60}", 1..60), steps in steps()) {
+    fn lines_without_a_time_keep_theirs(
+        lines in proptest::collection::vec("(2026-11-2[1-3] 08:50:4[0-9] )?[a-c\\r]{0,60}", 1..60),
+        steps in steps(),
+    ) {
         check(lines.join("\n").as_bytes(), Format::Plain, &steps);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! 0f5Gh2 3kP_0aZr9xQ1bW7c-T      6 characters of time, 18 of hash; the alphabet is in ASCII's order
-//! zQx81c 3kP_0aZr9xQ1bW7c-T      for a line without a time of its own: `z` and 5 of its origin
+//! zQx81c 3kP_0aZr9xQ1bW7c-T      for a line without a runtime's time: `z` and 5 of its origin
 //! ```
 //!
 //! **Invariant**: an id is a matter of the runtime's time, the origin, the spans and the bytes alone, never of when
@@ -37,7 +37,9 @@ pub(super) fn id(event: &Event<'_>) -> [u8; ID_LEN] {
             // 36 bits of seconds reach beyond the last year that is written.
             u128::from(event.time.secs.max(0) as u64)
         }
-        TimeSource::Reading | TimeSource::Restamped { .. } => (63 << 30) | (event.origin.id.0 & ((1 << 30) - 1)),
+        TimeSource::Line | TimeSource::Reading | TimeSource::Restamped { .. } => {
+            (63 << 30) | (event.origin.id.0 & ((1 << 30) - 1))
+        }
     };
     hash.update(&fixed);
     hash.update(event.body.as_bytes());

@@ -25,6 +25,11 @@ use super::entry;
 use super::labels;
 use super::settings::Settings;
 
+/// A time found in a line may lie so far before the time of reading.
+const LINE_TIMES_BEFORE: Duration = Duration::from_secs(30 * 60);
+/// A time found in a line may lie so far behind the time of reading.
+const LINE_TIMES_BEHIND: Duration = Duration::from_secs(5 * 60);
+
 /// Streams (and none), levels (and none), flaws (and none): so many renderings an origin can have.
 const KINDS: usize = 3 * 7 * 4;
 
@@ -194,7 +199,7 @@ impl Encoder for LokiEncoder {
                 let metadata = self.with_own_time(at, own);
                 entry::put(encoding, event, self.settings.max_line, &metadata, &mut body.bytes);
             }
-            TimeSource::Runtime | TimeSource::Reading => {
+            TimeSource::Runtime | TimeSource::Line | TimeSource::Reading => {
                 entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
             }
         }
@@ -230,6 +235,12 @@ impl Encoder for LokiEncoder {
 
     fn restamps_after(&self) -> Option<Duration> {
         self.settings.restamps_after
+    }
+
+    /// Loki refuses what is an hour behind the newest of its stream and what is ten minutes in the future: a guess must not
+    /// cost a line, so no two lines that are read at the same time may lie further apart than half of that.
+    fn trusts_line_times(&self) -> Option<(Duration, Duration)> {
+        Some((LINE_TIMES_BEFORE, LINE_TIMES_BEHIND))
     }
 
     fn bound(&self, line: usize) -> usize {

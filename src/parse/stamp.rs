@@ -1,0 +1,634 @@
+//! The forms in which programs write a point in time, read at a given place.
+//!
+//! ```text
+//! 2026-11-23T08:50:48.703Z   2026-11-23 08:50:48,703 +0100   2026/11/23 08:50:48   2026.11.23 08:50:48
+//! 2026-11-23-08.50.48.703931 20261123-8:50:48:703   20261123T085048Z   20261123085048   261123 085048
+//! 26/11/23 08:50:48   11/23/2026 8:50:48 AM   23.11.2026 08:50:48   11-23 08:50:48.703   11.23 08:50:48
+//! 23/Nov/2026:08:50:48 +0000   23-Nov-2026 08:50:48.703   23 Nov 2026 08:50:48   Nov 23, 2026 8:50:48 AM
+//! Nov 23 08:50:48   Mon Nov 23 08:50:48.703931 2026   Mon, 23 Nov 2026 08:50:48 GMT   Mon Nov 23 08:50:48 UTC 2026
+//! ```
+//!
+//! **Invariant**: a date and a time of day are both there, both exist in the calendar, and the form ends where the digits
+//! and letters end. A form that can be read in two ways (`04/05/2026` without AM or PM) is none. What says no zone is in
+//! UTC; so is what names a zone whose name means several.
+
+use crate::model::time::{Civil, Time};
+
+/// A point in time as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// The date, the time of day and the zone; the year means nothing where it was left out.
+    civil: Civil,
+    /// Whether the year was written.
+    has_year: bool,
+}
+
+impl Stamp {
+    /// The point in time. A year that was left out is the one that puts it nearest to `near`.
+    pub(super) fn near(self, near: Time) -> Option<Time> {
+        if self.has_year {
+            return Time::from_civil(self.civil).filter(|time| EPOCHS.contains(&time.secs));
+        }
+        let (year, ..) = near.date();
+        let of_year = |year| Time::from_civil(Civil { year, ..self.civil });
+        [year, year - 1, year + 1]
+            .into_iter()
+            .filter_map(of_year)
+            .min_by_key(|time| time.as_nanos().abs_diff(near.as_nanos()))
+    }
+}
+
+/// Seconds that a log may be from: 1980 to 2100. What is outside is no time, or a clock that was never set.
+pub(super) const EPOCHS: std::ops::Range<i64> = 315_532_800..4_102_444_800;
+
+/// The time that `text` begins with, and how many bytes it takes.
+pub(super) fn read(text: &[u8]) -> Option<(Stamp, usize)> {
+    let mut cursor = Cursor { text, at: 0 };
+    let stamp = match text.first()? {
+        b'0'..=b'9' => cursor.digits_first(),
+        b'A'..=b'Z' | b'a'..=b'z' => cursor.letters_first(),
+        _ => None,
+    }?;
+    let ends = !text.get(cursor.at).is_some_and(u8::is_ascii_alphanumeric);
+    ends.then_some((stamp, cursor.at))
+}
+
+/// `text`, as far as it was read.
+struct Cursor<'a> {
+    text: &'a [u8],
+    at: usize,
+}
+
+/// A time of day.
+#[derive(Clone, Copy)]
+struct OfDay {
+    hour: u32,
+    minute: u32,
+    second: u32,
+    nanos: u32,
+    /// Whether AM or PM was written.
+    has_half: bool,
+}
+
+impl Cursor<'_> {
+    fn rest(&self) -> &[u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    fn take_any(&mut self, bytes: &[u8]) -> Option<u8> {
+        let byte = self.peek().filter(|byte| bytes.contains(byte))?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn spaces(&mut self) -> usize {
+        let from = self.at;
+        while self.peek() == Some(b' ') {
+            self.at += 1;
+        }
+        self.at - from
+    }
+
+    fn digit_count(&self) -> usize {
+        self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count()
+    }
+
+    /// A number of `least` to `most` digits, all that are there.
+    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
+        let count = self.digit_count();
+        if count < least || count > most {
+            return None;
+        }
+        self.fixed(count)
+    }
+
+    /// A number of the next `count` digits.
+    fn fixed(&mut self, count: usize) -> Option<u32> {
+        let digits = self.rest().get(..count)?;
+        let number = digits
+            .iter()
+            .try_fold(0_u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))?;
+        self.at += count;
+        Some(number)
+    }
+
+    fn digits_first(&mut self) -> Option<Stamp> {
+        match self.digit_count() {
+            1 | 2 => self.short_first(),
+            4 => self.year_first(),
+            6 => self.six_digits(),
+            8 => self.eight_digits(),
+            14 => {
+                let (year, month, day) = (self.fixed(4)?, self.fixed(2)?, self.fixed(2)?);
+                let of_day = OfDay {
+                    hour: self.fixed(2)?,
+                    minute: self.fixed(2)?,
+                    second: self.fixed(2)?,
+                    nanos: self.fraction(),
+                    has_half: false,
+                };
+                self.stamp(Some(year), month, day, of_day)
+            }
+            _ => None,
+        }
+    }
+
+    /// `2026-11-23 08:50:48`, `2026 Nov 23 08:50:48`.
+    fn year_first(&mut self) -> Option<Stamp> {
+        let year = self.fixed(4)?;
+        let sign = self.take_any(b"-/. ")?;
+        let month = match self.month() {
+            Some(month) => month,
+            None if sign != b' ' => self.number(1, 2)?,
+            None => return None,
+        };
+        self.take(sign)?;
+        let day = self.number(1, 2)?;
+        let of_day = if self.peek() == Some(b'-') && has_dotted_time(self.rest()) {
+            self.dotted_time()?
+        } else {
+            self.parting()?;
+            self.time(true)?
+        };
+        self.stamp(Some(year), month, day, of_day)
+    }
+
+    /// What may stand between a date and a time of day.
+    fn parting(&mut self) -> Option<()> {
+        match self.take_any(b"Tt_-:, ")? {
+            b',' => (self.spaces() > 0 || self.peek()?.is_ascii_digit()).then_some(()),
+            b' ' => {
+                self.spaces();
+                Some(())
+            }
+            // RabbitMQ's `23-Nov-2026::08:50:48`.
+            b':' => {
+                self.take_any(b":");
+                Some(())
+            }
+            _ => Some(()),
+        }
+    }
+
+    /// `261123 085048`, `261123  8:50:48`.
+    fn six_digits(&mut self) -> Option<Stamp> {
+        let (year, month, day) = (self.fixed(2)?, self.fixed(2)?, self.fixed(2)?);
+        if self.spaces() == 0 {
+            return None;
+        }
+        let of_day = self.compact_time().or_else(|| self.time(false))?;
+        self.stamp(Some(2000 + year), month, day, of_day)
+    }
+
+    /// `20261123T085048Z`, `20261123-8:50:48:703`.
+    fn eight_digits(&mut self) -> Option<Stamp> {
+        let (year, month, day) = (self.fixed(4)?, self.fixed(2)?, self.fixed(2)?);
+        self.take_any(b"Tt_- ")?;
+        self.spaces();
+        let of_day = self.compact_time().or_else(|| self.loose_time())?;
+        self.stamp(Some(year), month, day, of_day)
+    }
+
+    /// What begins with a day, a month or a short year.
+    fn short_first(&mut self) -> Option<Stamp> {
+        let first_digits = self.digit_count();
+        let first = self.number(1, 2)?;
+        let sign = self.take_any(b"/-. ")?;
+        if sign == b' ' {
+            self.spaces();
+        }
+        if let Some(month) = self.month() {
+            let year = match self.take_any(b"/-. ")? {
+                // `23 Nov 08:50:48`.
+                b' ' if !self.is_year_next() => None,
+                _ => Some(self.year()?),
+            };
+            if year.is_some() {
+                self.parting()?;
+            }
+            let of_day = self.time(false)?;
+            return self.stamp(year, month, first, of_day);
+        }
+        if sign == b' ' {
+            return None;
+        }
+        let second_digits = self.digit_count();
+        let second = self.number(1, 2)?;
+        if self.peek() != Some(sign) {
+            // Without a year the month comes first: Android's `11-23 08:50:48`, `11/23 08:50:48`, `11.23 08:50:48`.
+            if first_digits != 2 || second_digits != 2 || !matches!(self.peek(), Some(b' ' | b'-')) {
+                return None;
+            }
+            self.at += 1;
+            let of_day = self.time(false)?;
+            return self.stamp(None, first, second, of_day);
+        }
+        self.take(sign)?;
+        let third_digits = self.digit_count();
+        let third = self.number(2, 4)?;
+        self.parting()?;
+        let of_day = self.time(false)?;
+        let (year, month, day) = match third_digits {
+            2 if first_digits == 2 && second <= 12 => (2000 + first, second, third),
+            2 if second > 12 => (2000 + third, first, second),
+            4 if sign == b'.' || first > 12 => (third, second, first),
+            4 if second > 12 || first == second || of_day.has_half => (third, first, second),
+            _ => return None,
+        };
+        self.stamp(Some(year), month, day, of_day)
+    }
+
+    /// What begins with a month's or a day's name.
+    fn letters_first(&mut self) -> Option<Stamp> {
+        if self.weekday().is_some() {
+            self.take_any(b",");
+            if self.spaces() == 0 {
+                return None;
+            }
+            if self.peek()?.is_ascii_digit() {
+                return self.short_first();
+            }
+        }
+        let month = self.month()?;
+        if self.spaces() == 0 {
+            return None;
+        }
+        let day = self.number(1, 2)?;
+        self.take_any(b",");
+        if self.spaces() == 0 {
+            return None;
+        }
+        let year = if self.is_year_next() {
+            let year = self.year()?;
+            self.take_any(b",");
+            self.spaces();
+            Some(year)
+        } else {
+            None
+        };
+        let of_day = self.time(false)?;
+        let mut stamp = self.stamp(year.or(Some(2000)), month, day, of_day)?;
+        stamp.has_year = year.is_some();
+        if year.is_none() && self.peek() == Some(b' ') {
+            // The year stands last: `Mon Nov 23 08:50:48 2026`.
+            let back = self.at;
+            self.at += 1;
+            let written = if self.is_year_next() { self.year() } else { None };
+            match written {
+                Some(written) => {
+                    stamp.civil.year = i64::from(written);
+                    stamp.has_year = true;
+                }
+                None => self.at = back,
+            }
+        }
+        Some(stamp)
+    }
+
+    fn is_year_next(&self) -> bool {
+        self.digit_count() == 4
+            && matches!(self.rest(), [b'1', b'9', ..] | [b'2', b'0', ..])
+            && self.rest().get(4) != Some(&b':')
+    }
+
+    fn year(&mut self) -> Option<u32> {
+        match self.digit_count() {
+            2 => Some(2000 + self.fixed(2)?),
+            4 => self.fixed(4),
+            _ => None,
+        }
+    }
+
+    /// A month's name, short or whole.
+    fn month(&mut self) -> Option<u32> {
+        const NAMES: [&[u8]; 12] = [
+            b"january",
+            b"february",
+            b"march",
+            b"april",
+            b"may",
+            b"june",
+            b"july",
+            b"august",
+            b"september",
+            b"october",
+            b"november",
+            b"december",
+        ];
+        self.name(&NAMES).map(|index| index + 1)
+    }
+
+    fn weekday(&mut self) -> Option<u32> {
+        const NAMES: [&[u8]; 7] = [b"monday", b"tuesday", b"wednesday", b"thursday", b"friday", b"saturday", b"sunday"];
+        self.name(&NAMES)
+    }
+
+    fn name(&mut self, names: &[&[u8]]) -> Option<u32> {
+        let length = self.rest().iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+        let word = &self.rest()[..length];
+        if !word.first().is_some_and(u8::is_ascii_uppercase) {
+            return None;
+        }
+        let is = |name: &&[u8]| {
+            (length == 3 || length == name.len()) && name.len() >= length && word.eq_ignore_ascii_case(&name[..length])
+        };
+        let index = names.iter().position(is)?;
+        self.at += length;
+        u32::try_from(index).ok()
+    }
+
+    /// `08:50:48.703`, and the AM or PM behind it; the seconds may be missing where `short` is allowed.
+    fn time(&mut self, short: bool) -> Option<OfDay> {
+        let hour = self.number(1, 2)?;
+        self.take(b':')?;
+        let minute = self.fixed(2)?;
+        let (second, nanos) = if self.peek() == Some(b':') {
+            self.at += 1;
+            (self.fixed(2)?, self.fraction())
+        } else if short {
+            (0, 0)
+        } else {
+            return None;
+        };
+        let mut of_day = OfDay { hour, minute, second, nanos, has_half: false };
+        self.half(&mut of_day)?;
+        Some(of_day)
+    }
+
+    /// AM or PM, where it is there. Newer Javas write a narrow space before it.
+    fn half(&mut self, of_day: &mut OfDay) -> Option<()> {
+        let rest = self.rest();
+        let gap = if rest.starts_with("\u{202f}".as_bytes()) { 3 } else { usize::from(rest.first() == Some(&b' ')) };
+        let is_pm = match rest.get(gap..) {
+            Some([b'A' | b'a', b'M' | b'm', after @ ..]) if !begins_word(after) => false,
+            Some([b'P' | b'p', b'M' | b'm', after @ ..]) if !begins_word(after) => true,
+            _ => return Some(()),
+        };
+        if !(1..=12).contains(&of_day.hour) {
+            return None;
+        }
+        of_day.hour = of_day.hour % 12 + if is_pm { 12 } else { 0 };
+        of_day.has_half = true;
+        self.at += gap + 2;
+        Some(())
+    }
+
+    /// `085048`.
+    fn compact_time(&mut self) -> Option<OfDay> {
+        if self.digit_count() != 6 {
+            return None;
+        }
+        let (hour, minute, second) = (self.fixed(2)?, self.fixed(2)?, self.fixed(2)?);
+        Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false })
+    }
+
+    /// `8:5:48:7`, where the last part is milliseconds.
+    fn loose_time(&mut self) -> Option<OfDay> {
+        let hour = self.number(1, 2)?;
+        self.take(b':')?;
+        let minute = self.number(1, 2)?;
+        self.take(b':')?;
+        let second = self.number(1, 2)?;
+        let nanos = match self.peek() {
+            Some(b':') => {
+                self.at += 1;
+                self.number(1, 3)? * 1_000_000
+            }
+            _ => self.fraction(),
+        };
+        Some(OfDay { hour, minute, second, nanos, has_half: false })
+    }
+
+    /// `-08.50.48.703931`.
+    fn dotted_time(&mut self) -> Option<OfDay> {
+        self.take(b'-')?;
+        let hour = self.fixed(2)?;
+        self.take(b'.')?;
+        let minute = self.fixed(2)?;
+        self.take(b'.')?;
+        let second = self.fixed(2)?;
+        Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false })
+    }
+
+    /// An optional fraction of a second in nanoseconds; digits past these are cut off.
+    fn fraction(&mut self) -> u32 {
+        let [b'.' | b',' | b':', digits @ ..] = self.rest() else { return 0 };
+        let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        // Behind a colon other things stand, too: `08:50:48:703` is one, `08:50:48:7` is none.
+        if count == 0 || (self.peek() == Some(b':') && count != 3 && count != 6) {
+            return 0;
+        }
+        let digit = |at: usize| digits[..count].get(at).map_or(0, |byte| u32::from(byte - b'0'));
+        let nanos = (0..9).fold(0, |sum, at| sum * 10 + digit(at));
+        self.at += 1 + count;
+        nanos
+    }
+
+    fn stamp(&mut self, year: Option<u32>, month: u32, day: u32, of_day: OfDay) -> Option<Stamp> {
+        let offset = self.zone();
+        let OfDay { hour, minute, second, nanos, .. } = of_day;
+        // A leap year stands for a year that is not known, so that its longest February is allowed.
+        let civil = Civil { year: i64::from(year.unwrap_or(2000)), month, day, hour, minute, second, nanos, offset };
+        Time::from_civil(civil)?;
+        Some(Stamp { civil, has_year: year.is_some() })
+    }
+
+    /// Seconds east of UTC, of what stands there: `Z`, `+01:00`, ` +0100`, `+01`, ` UTC`; 0 where nothing does.
+    fn zone(&mut self) -> i64 {
+        let rest = self.rest();
+        let gap = rest.iter().take(2).take_while(|&&byte| byte == b' ').count();
+        let Some(zone) = rest.get(gap..) else { return 0 };
+        let (offset, length) = match zone {
+            [b'Z' | b'z', after @ ..] if gap == 0 && !begins_word(after) => (0, 1),
+            [sign @ (b'+' | b'-'), digits @ ..] => match numeric_zone(digits, gap == 0) {
+                Some((offset, length)) => (if *sign == b'-' { -offset } else { offset }, length + 1),
+                None => return 0,
+            },
+            _ if gap > 0 || zone.first().is_some_and(u8::is_ascii_uppercase) => {
+                let length = zone.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
+                match named_zone(&zone[..length]) {
+                    Some(offset) if !zone.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric()) => {
+                        (offset, length)
+                    }
+                    _ => return 0,
+                }
+            }
+            _ => return 0,
+        };
+        self.at += gap + length;
+        offset
+    }
+}
+
+fn begins_word(text: &[u8]) -> bool {
+    text.first().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+/// Equivalent: `^-[0-9]{2}\.[0-9]{2}\.[0-9]{2}`.
+fn has_dotted_time(text: &[u8]) -> bool {
+    super::headers::shaped(text, b"-00.00.00").is_some()
+}
+
+/// Of `0100`, `01:00` and, where `short` is allowed, `01`: seconds, and how many bytes.
+fn numeric_zone(text: &[u8], short: bool) -> Option<(i64, usize)> {
+    let two = |at: usize| match text.get(at..at + 2) {
+        Some([a @ b'0'..=b'9', b @ b'0'..=b'9']) => Some(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
+        _ => None,
+    };
+    let hours = two(0)?;
+    let (minutes, length) = match text.get(2) {
+        Some(b':') => (two(3)?, 5),
+        Some(b'0'..=b'9') => (two(2)?, 4),
+        _ if short => (0, 2),
+        _ => return None,
+    };
+    let ends = !text.get(length).is_some_and(u8::is_ascii_alphanumeric);
+    (ends && hours <= 14 && minutes < 60).then_some((hours * 3600 + minutes * 60, length))
+}
+
+/// Seconds east of UTC of a zone's name: those of RFC 2822 (section 4.3), and those that mean one thing only.
+fn named_zone(name: &[u8]) -> Option<i64> {
+    let hours = match name {
+        b"UTC" | b"GMT" | b"WET" => 0,
+        b"CET" | b"WEST" => 1,
+        b"CEST" | b"EET" => 2,
+        b"EEST" | b"MSK" => 3,
+        b"JST" => 9,
+        b"EDT" => -4,
+        b"EST" | b"CDT" => -5,
+        b"CST" | b"MDT" => -6,
+        b"MST" | b"PDT" => -7,
+        b"PST" => -8,
+        _ => return None,
+    };
+    Some(hours * 3600)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        let near = Time::parse_rfc3339(b"2026-11-27T08:00:00Z").expect("a time");
+        let found = read(text.as_bytes()).and_then(|(stamp, _)| stamp.near(near)).map(Time::to_rfc3339);
+        assert_eq!(found.as_deref().unwrap_or("none"), expected, "{text}");
+    }
+
+    #[test]
+    fn one_time_in_many_forms() {
+        for text in [
+            "2026-11-23T08:50:48Z",
+            "2026-11-23t08:50:48z",
+            "2026-11-23 08:50:48",
+            "2026-11-23 08:50:48 UTC",
+            "2026-11-23 08:50:48 UTC::@:[1]:LOG:",
+            "2026-11-23 09:50:48+01",
+            "2026-11-23 09:50:48 +0100",
+            "2026-11-23 09:50:48 CET",
+            "2026-11-23  8:50:48 0 [Note]",
+            "2026-11-23_08:50:48",
+            "2026-11-23, 08:50:48",
+            "2026/11/23 08:50:48",
+            "2026/11/23-08:50:48",
+            "2026.11.23 08:50:48",
+            "2026-Nov-23 08:50:48",
+            "2026 Nov 23 08:50:48",
+            "2026-11-23-08.50.48",
+            "20261123T085048Z",
+            "20261123 08:50:48",
+            "20261123-8:50:48",
+            "20261123085048",
+            "261123 085048 148 INFO",
+            "261123  8:50:48",
+            "26/11/23 08:50:48",
+            "11/23/26,08:50:48",
+            "11/23/2026 8:50:48 AM",
+            "23.11.2026 08:50:48",
+            "23/11/2026 08:50:48",
+            "11-23 08:50:48 1702 2395 D",
+            "11/23 08:50:48",
+            "11.23 08:50:48]",
+            "23/Nov/2026:08:50:48 +0000",
+            "23/Nov/2026:03:50:48 -0500",
+            "23-Nov-2026 08:50:48",
+            "23-Nov-2026::08:50:48",
+            "23 Nov 2026 08:50:48",
+            "23 Nov 08:50:48",
+            "Nov 23, 2026 8:50:48 AM",
+            "Nov 23, 2026, 8:50:48\u{202f}AM",
+            "November 23, 2026 08:50:48",
+            "Nov 23 08:50:48",
+            "Nov 23 2026 08:50:48",
+            "Nov 23 08:50:48 host",
+            "Nov 23 08:50:48 1234 x",
+            "Mon Nov 23 08:50:48 2026",
+            "Mon Nov 23 08:50:48 UTC 2026",
+            "Mon, 23 Nov 2026 08:50:48 GMT",
+            "Monday, 23-Nov-26 08:50:48 GMT",
+        ] {
+            check(text, "2026-11-23T08:50:48Z");
+        }
+        for text in [
+            "2026-11-23T08:50:48.703Z",
+            "2026-11-23 08:50:48,703 - shop",
+            "2026-11-23 08:50:48:703 x",
+            "20261123-08:50:48:703|Step",
+            "Mon Nov 23 08:50:48.703 2026",
+            "11-23 08:50:48.703",
+            "23 Nov 2026 08:50:48.703 *",
+        ] {
+            check(text, "2026-11-23T08:50:48.703Z");
+        }
+        check("20171224-0:7:9:11|Step", "2017-12-24T00:07:09.011Z");
+        check("2026-11-23 08:50 x", "2026-11-23T08:50:00Z");
+        check("2/7/2026 12:01:02 PM", "2026-02-07T12:01:02Z");
+        check("2/7/2026 12:01:02 AM", "2026-02-07T00:01:02Z");
+    }
+
+    #[test]
+    fn the_year_that_is_left_out_is_the_nearest() {
+        check("Jan  3 00:00:00", "2027-01-03T00:00:00Z");
+        check("Jun 14 15:16:01", "2026-06-14T15:16:01Z");
+        check("Feb 29 00:00:00", "none");
+        check("Dec 31 23:59:59", "2026-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn what_is_no_time() {
+        for text in [
+            "",
+            "2026-11-23",
+            "08:50:48",
+            "2026-13-23 08:50:48",
+            "2026-11-31 08:50:48",
+            "2026-11-23 24:50:48",
+            "2026-11-23 08:50:48x",
+            "2026-11-23T08:50:48ZZ",
+            "04/05/2026 08:50:48",
+            "1.2.3.4 08:50:48",
+            "10.0.0.1:8080",
+            "1-2 08:50:48",
+            "99991231 235959",
+            "123456 123456",
+            "Nov 08:50:48",
+            "Not 23 08:50:48",
+            "May be 12:00:00",
+            "Mayor 12 12:00:00",
+            "13/13/2026 08:50:48",
+            "20261123",
+            "13:50:48 PM",
+            "2026-11-23 8.50.48",
+            "0001-01-01T00:00:00Z",
+        ] {
+            check(text, "none");
+        }
+    }
+}

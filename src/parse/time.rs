@@ -1,0 +1,402 @@
+//! The time that a line says: at its head, or under a key.
+//!
+//! As with levels, only the line's *head* is read: what stands before the first word that could be part of a sentence.
+//! Before a time there may be signs, brackets, numbers, names, addresses, a level; in JSON and logfmt it stands under a
+//! key that is one for times.
+//!
+//! ```text
+//! 2026-11-23 08:50:48,703 [main] WARN  disk nearly full         10.0.0.1 - ann [23/Nov/2026:08:50:48 +0000] "GET / …
+//! W1123 08:50:48.703931       1 disk.go:12] nearly full         <30>Nov 23 08:50:48 host disk[1]: nearly full
+//! {"level":40,"time":1795423848703,"msg":"disk nearly full"}    ts=2026-11-23T08:50:48.703Z level=warn msg="nearly full"
+//! ```
+//!
+//! **Invariant**: no time is taken from a sentence, and none is made up: a time of day without a date is none, and a number
+//! is one only where it counts seconds (or parts of these) since 1970 in a place for it.
+
+use crate::model::time::Time;
+
+use super::scan::{self, Visitor};
+use super::stamp::{self, EPOCHS};
+use super::{headers, level};
+
+/// No time is looked for behind this many bytes of plain text.
+const MAX_HEAD: usize = 256;
+/// A line of pairs is looked through so far.
+const MAX_PAIRS: usize = 4096;
+/// No more words stand before a time.
+const MAX_WORDS: usize = 8;
+
+/// The time that `line` says, where it says one. A year that it leaves out is the one that puts it nearest to `near`.
+pub fn find(line: &[u8], near: Time) -> Option<Time> {
+    let line = line.trim_ascii_start();
+    if line.first() == Some(&b'{') {
+        let mut found = Found { line, near, time: None, rank: u8::MAX };
+        scan::begin(line, &mut found);
+        return found.time;
+    }
+    klog(line, near).or_else(|| Head { text: line, at: 0, depth: 0, words: 0, plain: true, near }.time())
+}
+
+/// The time in klog's header, whose date has no sign.
+fn klog(line: &[u8], near: Time) -> Option<Time> {
+    headers::klog(line)?;
+    let digits = line.get(1..)?;
+    let date = digits.iter().position(|&byte| byte == b' ')?;
+    let mut text = [0; 32];
+    let end = line.iter().enumerate().skip(date + 2).find(|(_, byte)| **byte == b' ').map(|(at, _)| at)?;
+    let of_day = line.get(date + 1..end)?;
+    // `1123 08:50:48.703931` is `11-23 08:50:48.703931`, and `20261123 08:50:48` stands for itself.
+    let mut length = 0;
+    let mut put = |part: &[u8]| {
+        text.get_mut(length..length + part.len())?.copy_from_slice(part);
+        length += part.len();
+        Some(())
+    };
+    if date == 4 {
+        put(&digits[..2])?;
+        put(b"-")?;
+        put(&digits[2..4])?;
+    } else {
+        put(&digits[..date])?;
+    }
+    put(of_day)?;
+    stamp::read(&text[..length])?.0.near(near)
+}
+
+/// A line's head, as far as it was read.
+struct Head<'a> {
+    text: &'a [u8],
+    at: usize,
+    /// How many brackets are open.
+    depth: u8,
+    /// How many words were passed.
+    words: usize,
+    /// Nothing but numbers and names was seen so far.
+    plain: bool,
+    near: Time,
+}
+
+impl Head<'_> {
+    fn time(mut self) -> Option<Time> {
+        while self.words <= MAX_WORDS && self.at < MAX_HEAD {
+            self.skip_signs();
+            let rest = self.text.get(self.at..)?;
+            match rest.first()? {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {}
+                _ => return None,
+            }
+            if let Some((stamp, _)) = stamp::read(rest)
+                && let Some(time) = stamp.near(self.near)
+            {
+                return Some(time);
+            }
+            if let Some(time) = self.epoch(rest) {
+                return Some(time);
+            }
+            match self.word(rest) {
+                Word::Time(time) => return Some(time),
+                Word::Passed(length) => self.at += length,
+                Word::Text => return None,
+            }
+            self.words += 1;
+        }
+        None
+    }
+
+    /// Passes white space, brackets, signs and a terminal's colours.
+    fn skip_signs(&mut self) {
+        while let Some(byte) = self.text.get(self.at) {
+            match byte {
+                0x1b => {
+                    let rest = &self.text[self.at..];
+                    let end = rest.iter().take(16).position(|&byte| byte == b'm');
+                    self.at += end.map_or(1, |end| end + 1);
+                    continue;
+                }
+                b'[' | b'(' | b'<' | b'{' => self.depth = self.depth.saturating_add(1),
+                b']' | b')' | b'>' | b'}' => self.depth = self.depth.saturating_sub(1),
+                b' ' | b'\t' | b'|' | b'"' | b'\'' | b'*' | b'#' | b'-' | b'=' | b',' | b';' | b':' | b'.' | b'%' => {}
+                _ => return,
+            }
+            self.at += 1;
+        }
+    }
+
+    /// Seconds (with a fraction) or milliseconds since 1970, where nothing but numbers and names stands before.
+    fn epoch(&self, rest: &[u8]) -> Option<Time> {
+        if !self.plain || self.depth > 1 {
+            return None;
+        }
+        let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let fraction = match rest.get(digits..) {
+            Some([b'.', fraction @ ..]) => fraction.iter().take_while(|byte| byte.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        let length = if fraction > 0 { digits + 1 + fraction } else { digits };
+        let exponent = match rest.get(length..) {
+            Some([b'e' | b'E', b'+', digits @ ..]) => 2 + digits.iter().take_while(|b| b.is_ascii_digit()).count(),
+            _ => 0,
+        };
+        let length = length + exponent;
+        let fits = match digits {
+            10 => exponent == 0 && rest[0] == b'1',
+            13 => self.words == 0 && exponent == 0 && fraction == 0 && rest[0] == b'1',
+            1 => self.words == 0 && exponent > 0 && fraction >= 9,
+            _ => false,
+        };
+        let ends = matches!(rest.get(length), Some(b' ' | b'\t' | b',' | b']' | b')' | b'|' | b';' | b':'));
+        if fits && ends { of_number(&rest[..length]) } else { None }
+    }
+
+    fn word(&mut self, rest: &[u8]) -> Word {
+        let ends =
+            |byte: &u8| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b']' | b'(' | b')' | b'>' | b',' | b'"' | 0x1b);
+        let length = rest.iter().position(ends).unwrap_or(rest.len());
+        let word = &rest[..length];
+        if let Some(equals) = word.iter().position(|&byte| byte == b'=') {
+            return self.pair(rest, equals);
+        }
+        let bare = word.strip_suffix(b":").unwrap_or(word);
+        let is_name = bare.iter().any(|byte| byte.is_ascii_digit() || b"._/@$#-:".contains(byte));
+        let is_level = std::str::from_utf8(bare).is_ok_and(|word| word.len() > 2 && level::named(word).is_some());
+        let is_upper = bare.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
+        self.plain &= (is_name || is_upper) && word.len() == bare.len();
+        if self.depth > 0 || word.is_empty() || is_level {
+            return Word::Passed(length.max(1));
+        }
+        let next = rest[length..].trim_ascii_start().first();
+        // A user's name before a bracket, a container's before a bar, `time: 2026-11-23 …`.
+        let is_set_off = matches!(next, Some(b'[' | b'|')) || word.len() > bare.len() && key(bare).is_some();
+        // `expires: …` and `2026-11-23 until 2026-11-24` say other times than the event's.
+        let has_other =
+            is_name && word.len() > bare.len() && bare.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
+        if (is_name && !has_other) || is_upper || is_set_off { Word::Passed(length) } else { Word::Text }
+    }
+
+    /// A pair; a line of pairs is looked through to its end.
+    fn pair(&self, rest: &[u8], equals: usize) -> Word {
+        let value = &rest[equals + 1..];
+        let inside = value.strip_prefix(b"\"").or_else(|| value.strip_prefix(b"'"));
+        let quote = value.first().copied();
+        let end = match inside {
+            Some(inside) => end_of_quoted(inside, quote.unwrap_or(b'"')) + 2,
+            None => value.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'\n')).unwrap_or(value.len()),
+        };
+        let end = end.min(value.len());
+        if key(&rest[..equals]).is_some() {
+            let text = inside.unwrap_or(value);
+            if let Some(time) = of_text(text.get(..end).unwrap_or(text), self.near) {
+                return Word::Time(time);
+            }
+        }
+        // The kernel's audit log.
+        if let Some(number) = value.strip_prefix(b"audit(")
+            && let Some(colon) = number.iter().position(|&byte| byte == b':')
+            && let Some(time) = of_number(&number[..colon])
+        {
+            return Word::Time(time);
+        }
+        if self.words == 0 && self.at == 0 {
+            return pairs(rest, self.near).map_or(Word::Passed(equals + 1 + end), Word::Time);
+        }
+        Word::Passed(equals + 1 + end)
+    }
+}
+
+/// What a word of the head is.
+enum Word {
+    /// It says the time.
+    Time(Time),
+    /// No sentence's: the head goes on behind so many bytes.
+    Passed(usize),
+    /// Perhaps a sentence's.
+    Text,
+}
+
+/// The time under the best key of a line that begins with a pair.
+fn pairs(line: &[u8], near: Time) -> Option<Time> {
+    let line = &line[..line.len().min(MAX_PAIRS)];
+    let (mut best, mut at) = (None, 0);
+    while at < line.len() {
+        let rest = &line[at..];
+        let length = rest.iter().position(|byte| matches!(byte, b'=' | b' ' | b'\t')).unwrap_or(rest.len());
+        at += length + 1;
+        if rest.get(length) != Some(&b'=') {
+            continue;
+        }
+        let value = &rest[length + 1..];
+        let (text, taken) = match value {
+            [b'"', inside @ ..] => {
+                let end = end_of_quoted(inside, b'"');
+                (&inside[..end], end + 2)
+            }
+            _ => {
+                let end = value.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(value.len());
+                (&value[..end], end)
+            }
+        };
+        at += taken;
+        if let Some(rank) = key(&rest[..length])
+            && best.is_none_or(|(best, _)| rank < best)
+            && let Some(time) = of_text(text, near)
+        {
+            best = Some((rank, time));
+        }
+    }
+    best.map(|(_, time)| time)
+}
+
+/// How many bytes stand before the closing `quote`.
+fn end_of_quoted(inside: &[u8], quote: u8) -> usize {
+    let mut escaped = false;
+    inside
+        .iter()
+        .position(|&byte| {
+            let closes = byte == quote && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            closes
+        })
+        .unwrap_or(inside.len())
+}
+
+/// For the members of a JSON object.
+struct Found<'a> {
+    line: &'a [u8],
+    near: Time,
+    time: Option<Time>,
+    /// How good the key of `time` is; smaller is better.
+    rank: u8,
+}
+
+impl Visitor for Found<'_> {
+    #[inline(always)]
+    fn member(&mut self, name: &[u8], start: usize, end: usize) -> bool {
+        if let Some(rank) = key(name)
+            && rank < self.rank
+            && let Some(time) = self.line.get(start..end).and_then(|value| of_value(value, self.near))
+        {
+            self.time = Some(time);
+            self.rank = rank;
+        }
+        self.rank > 0
+    }
+}
+
+/// A JSON value under a time's key.
+fn of_value(value: &[u8], near: Time) -> Option<Time> {
+    match value.first()? {
+        b'"' => of_text(value.get(1..value.len() - 1)?, near),
+        b'0'..=b'9' => of_number(value),
+        b'{' => {
+            let mut parts = Parts { object: value, near, date: None, secs: None, nanos: 0 };
+            scan::begin(value, &mut parts);
+            let of_secs = parts.secs.map(|secs| Time { secs, nanos: parts.nanos });
+            parts.date.or(of_secs).filter(|time| EPOCHS.contains(&time.secs) && time.nanos < 1_000_000_000)
+        }
+        _ => None,
+    }
+}
+
+/// A time as an object: MongoDB's `{"$date":"…"}`, log4j's `{"epochSecond":…,"nanoOfSecond":…}`, protobuf's
+/// `{"seconds":…,"nanos":…}`.
+struct Parts<'a> {
+    object: &'a [u8],
+    near: Time,
+    date: Option<Time>,
+    secs: Option<i64>,
+    nanos: u32,
+}
+
+impl Visitor for Parts<'_> {
+    fn member(&mut self, name: &[u8], start: usize, end: usize) -> bool {
+        let Some(value) = self.object.get(start..end) else { return true };
+        let number = || std::str::from_utf8(value).ok().and_then(|text| text.trim_matches('"').parse::<i64>().ok());
+        match name {
+            b"$date" if !value.starts_with(b"{") => self.date = of_value(value, self.near),
+            b"epochSecond" | b"seconds" => self.secs = number(),
+            b"nanoOfSecond" | b"nanos" => self.nanos = number().and_then(|nanos| nanos.try_into().ok()).unwrap_or(0),
+            _ => {}
+        }
+        true
+    }
+}
+
+/// The rank of a key for times (0 is the best), in any case of its letters.
+fn key(name: &[u8]) -> Option<u8> {
+    let mut buffer = [0; 32];
+    let lower = buffer.get_mut(..name.len())?;
+    for (to, from) in lower.iter_mut().zip(name) {
+        *to = from.to_ascii_lowercase();
+    }
+    Some(match &*lower {
+        b"@timestamp" => 0,
+        b"timestamp" | b"time_stamp" => 1,
+        b"time" | b"@t" => 2,
+        b"ts" | b"@ts" => 3,
+        b"datetime" | b"date_time" | b"eventtime" | b"event_time" | b"logtime" | b"log_time" | b"event.created" => 4,
+        b"asctime" | b"instant" | b"timemillis" | b"timestamp_ms" | b"time_iso8601" | b"time_local"
+        | b"time_unix_nano" | b"timeunixnano" | b"log.time" | b"log_timestamp" | b"logtimestamp" | b"timestampms" => 5,
+        b"_source_realtime_timestamp" => 6,
+        b"__realtime_timestamp" => 7,
+        b"startutc" | b"start_time" | b"requestreceivedtimestamp" => 8,
+        b"date" | b"t" | b"dt" | b"when" => 9,
+        b"msec" => 10,
+        _ => return None,
+    })
+}
+
+/// The time that a text under a time's key is, from its beginning.
+fn of_text(text: &[u8], near: Time) -> Option<Time> {
+    let text = text.trim_ascii();
+    let text = text.strip_prefix(b"[").unwrap_or(text);
+    let is_number = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
+    // A bare number may be `20261123085048` too.
+    if is_number && text.len() != 14 {
+        return of_number(text);
+    }
+    stamp::read(text)?.0.near(near)
+}
+
+/// Seconds, or milli-, micro- or nanoseconds since 1970, by how large the number is. An exponent is allowed, as in zap's
+/// `1.795423848703931e+09`.
+fn of_number(text: &[u8]) -> Option<Time> {
+    let (mut digits, mut count, mut point, mut at) = (0_u128, 0_u32, None, 0);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'0'..=b'9' if count < 30 => {
+                digits = digits * 10 + u128::from(byte - b'0');
+                count += 1;
+            }
+            b'.' if point.is_none() => point = Some(count),
+            b'e' | b'E' => break,
+            _ => return None,
+        }
+        at += 1;
+    }
+    let exponent: i32 = match text.get(at + 1..) {
+        Some(exponent) => {
+            let exponent = std::str::from_utf8(exponent).ok()?;
+            exponent.strip_prefix('+').unwrap_or(exponent).parse().ok()?
+        }
+        None => 0,
+    };
+    let whole = i32::try_from(point.unwrap_or(count)).ok()?.checked_add(exponent)?;
+    let (unit, scale) = match whole {
+        10 => (9, 1_000_000_000),
+        13 => (6, 1_000_000),
+        16 => (3, 1_000),
+        19 => (0, 1),
+        _ => return None,
+    };
+    // Nanoseconds: the digits, moved by as many places as there are behind the point.
+    let behind = i32::try_from(count).ok()? - whole;
+    let nanos = match behind {
+        0.. => digits.checked_mul(scale)?.checked_div(10_u128.checked_pow(behind.unsigned_abs())?)?,
+        _ => digits.checked_mul(10_u128.checked_pow(behind.unsigned_abs() + unit)?)?,
+    };
+    let time = Time::from_nanos(i128::try_from(nanos).ok()?);
+    EPOCHS.contains(&time.secs).then_some(time)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Heads of well-known programs, and what only looks like a time.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn near() -> Time {
+    Time::parse_rfc3339(b"2026-11-27T08:00:00Z").expect("a time")
+}
+
+fn check(line: &str, expected: &str) {
+    let found = find(line.as_bytes(), near()).map(Time::to_rfc3339);
+    assert_eq!(found.as_deref().unwrap_or("none"), expected, "{line}");
+}
+
+#[test]
+fn one_time_in_many_heads() {
+    for line in [
+        "2026-11-23T08:50:48Z",
+        "[2026-11-23 08:50:48] x",
+        "\u{1b}[2m2026-11-23T08:50:48Z\u{1b}[0m \u{1b}[32m INFO\u{1b}[0m x",
+        "10.0.0.1 - - [23/Nov/2026:08:50:48 +0000] \"GET / HTTP/1.1\" 200 1",
+        "10.0.0.1 - ann [23/Nov/2026:08:50:48 +0000] \"GET / HTTP/1.1\" 200 1",
+        "shop.example:80 10.0.0.1 - - [23/Nov/2026:08:50:48 +0000] \"GET / HTTP/1.1\" 200 1",
+        "[Mon Nov 23 08:50:48 2026] [notice] x",
+        "2026/11/23 08:50:48 [error] 29#29: *1 open()",
+        "I, [2026-11-23T08:50:48 #1]  INFO -- : x",
+        "INFO  [main] 2026-11-23 08:50:48 CassandraDaemon.java:123 - up",
+        "WARNING 2026-11-23 08:50:48 basehttp 1 x",
+        "INFO 11-23 08:50:48 engine.py:1] x",
+        "<34>Nov 23 08:50:48 host su: x",
+        "<165>1 2026-11-23T08:50:48Z host app 1 ID47 - x",
+        "- 1795423848 2026.11.23 R02-M1-N0-C:J12-U11 2026-11-23-00.50.48.675872 R02-M1-N0-C:J12-U11 RAS KERNEL INFO x",
+        "KERNDTLB 1795423848 2026.11.23 R02-M1-N0 2026-11-23-00.50.48.675872 R02-M1-N0 RAS KERNEL FATAL x",
+        "1795423848 456 10.0.0.1 TCP_MISS/200 1",
+        "134681 node-246 unix.hw state_change.unavailable 1795423848 1 Component",
+        "web_1  | 2026-11-23 08:50:48 x",
+        "web | 2026-11-23 08:50:48 x",
+        "nova-api.log.1.2017-05-16_13:53:08 2026-11-23 08:50:48 25746 INFO nova [-] x",
+        "####<Nov 23, 2026 8:50:48 AM UTC> <Notice> <x>",
+        "=INFO REPORT==== 23-Nov-2026::08:50:48 ===",
+        "*Nov 23 08:50:48: %SYS-5-CONFIG_I: Configured",
+        "type=SYSCALL msg=audit(1795423848.000:123): arch=c000003e",
+        "time=\"2026-11-23T08:50:48Z\" level=info msg=x",
+        "level=info msg=\"a \\\" ts=1\" ts=2026-11-23T08:50:48Z",
+        "t=1795423848000 lvl=info msg=x",
+        "timestamp: 2026-11-23 08:50:48 x",
+        "{\"time\":\"2026-11-23T08:50:48Z\",\"level\":30}",
+        "{\"level\":30,\"time\":1795423848000,\"msg\":\"x\"}",
+        "{\"level\":\"info\",\"ts\":1795423848.0,\"msg\":\"x\"}",
+        "{\"ts\":1.795423848e9}",
+        "{\"@timestamp\":\"2026-11-23T08:50:48Z\",\"time\":\"2020-01-01T00:00:00Z\"}",
+        "{\"time\":\"0.003s\",\"ts\":1795423848}",
+        "{\"t\":{\"$date\":\"2026-11-23T08:50:48.000+00:00\"},\"s\":\"I\"}",
+        "{\"instant\":{\"epochSecond\":1795423848,\"nanoOfSecond\":0}}",
+        "{\"__REALTIME_TIMESTAMP\":\"1795423848000000\",\"MESSAGE\":\"x\"}",
+        "{\"timestamp\":1795423848000000000}",
+        "I20261123 08:50:48.000000 1 main.cc:12] x",
+        "I1123 08:50:48.000000       1 controller.go:617] x",
+    ] {
+        check(line, "2026-11-23T08:50:48Z");
+    }
+    check("1.795423848703931e+09\tINFO\tx", "2026-11-23T08:50:48.703931Z");
+    check("1:M 23 Nov 2026 08:50:48.703 * Ready", "2026-11-23T08:50:48.703Z");
+    check("{\"ts\":1795423848.7039318}", "2026-11-23T08:50:48.7039318Z");
+}
+
+#[test]
+fn what_only_looks_like_a_time() {
+    for line in [
+        "",
+        "x",
+        "08:50:48.703 [main] INFO x",
+        "started at 2026-11-23 08:50:48",
+        "Certificate expires 2026-11-23 08:50:48",
+        "Expires: Mon, 23 Nov 2026 08:50:48 GMT",
+        "Last-Modified: Mon, 23 Nov 2026 08:50:48 GMT",
+        "expires=\"2026-11-23 08:50:48\" x",
+        "{\"expires\":\"2026-11-23T08:50:48Z\"}",
+        "{\"time\":12.5,\"duration\":1795423848}",
+        "{\"time\":1795,\"t\":\"soon\"}",
+        "user 1795423848 logged in",
+        "order 1795423848",
+        "9876543210 is a phone number",
+        "an error at 2026-11-23T08:50:48Z",
+        "    at com.example.Shop.main(Shop.java:12)",
+        "INFO[0012] listening",
+        "[    0.000000] Linux version 6.1",
+        "[WARNING] 326/085048 (1) : Server",
+        "1.2.3.4:8080 -> 5.6.7.8:80",
+        "time= x",
+        "ts=",
+        "{\"time\":\"",
+        "{\"time\":",
+    ] {
+        check(line, "none");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_line_has_a_time_or_none(
+        line in prop_oneof![
+            any::<String>(),
+            "([\\[<(]?(I|INFO|Nov|Mon,|[0-9]{1,14}|[0-9]{1,4}[-/.][0-9]{1,3}[-/.][0-9]{1,4}|[0-9]{1,2}:[0-9]{2}:[0-9]{1,3}|a=|ts=\"?|e\\+09|[.,:| TZ\\]]|\\{\"t\":\"?)){1,9}",
+        ],
+    ) {
+        if let Some(time) = find(line.as_bytes(), near()) {
+            // A year that is left out may be next to any, so only the others are bound to the range.
+            prop_assert!(time.nanos < 1_000_000_000);
+        }
+    }
+}
