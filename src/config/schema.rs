@@ -98,7 +98,8 @@ fn value(kind: &str) -> Option<Value> {
     }
     let units = |units: &[(&str, u64)]| units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
     Some(match kind {
-        "text" | "template" | "path" | "URL" | "URL or `none`" | "address and port" | "regular expression" => text(),
+        "regular expression, or a list of them" => either([text(), json!({ "type": "array", "items": text() })]),
+        "text" | "template" | "path" | "URL" | "URL or `none`" | "address and port" => text(),
         "size" => pattern(&format!("^[0-9]+ ?({})$", units(SIZE_UNITS)), "64MiB"),
         "duration" => pattern(&duration(), "1s"),
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),

@@ -5,7 +5,7 @@
 //! - [`auto`]: decides line by line what a line is
 //! - [`json`]: a line that is one JSON object, and `scan`: the one pass that checks it
 //! - [`logfmt`]: `key=value` pairs
-//! - [`regex`]: the user's own expression
+//! - [`regex`]: the user's own expressions, and [`known`]: those of klog, syslog, nginx and Apache
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, and `stamp`: the forms of it
@@ -18,6 +18,7 @@ pub mod auto;
 pub mod head;
 mod headers;
 pub mod json;
+pub mod known;
 pub mod level;
 pub mod logfmt;
 pub mod pairs;
@@ -43,31 +44,55 @@ pub struct Kind {
     /// One sentence.
     pub help: &'static str,
     /// Makes it; `None` for the kind that needs more than its name.
-    make: Option<fn() -> Parser>,
+    make: Option<fn() -> Option<Parser>>,
 }
 
 /// All kinds.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "auto", help: "line by line: JSON objects, logfmt, else plain text", make: Some(|| Parser::Auto) },
-    Kind { name: "json", help: "JSON objects; other lines stay plain text", make: Some(|| Parser::Json) },
+    Kind {
+        name: "auto",
+        help: "line by line: JSON objects, logfmt, else plain text",
+        make: Some(|| Some(Parser::Auto)),
+    },
+    Kind { name: "json", help: "JSON objects; other lines stay plain text", make: Some(|| Some(Parser::Json)) },
     Kind {
         name: "logfmt",
         help: "pairs such as `level=warn msg=\"disk nearly full\"`, wherever they stand in the line",
-        make: Some(|| Parser::Logfmt),
+        make: Some(|| Some(Parser::Logfmt)),
     },
-    Kind { name: "plain", help: "text; only a level is looked for", make: Some(|| Parser::Plain) },
+    Kind { name: "plain", help: "text; only a level is looked for", make: Some(|| Some(Parser::Plain)) },
+    Kind {
+        name: "klog",
+        help: "the header of Kubernetes' own programs and of glog: `level`, `time`, `thread`, `file`, `line`, `message`",
+        make: Some(|| known::Known::klog().map(Parser::known)),
+    },
+    Kind {
+        name: "syslog",
+        help: "RFC 3164 and 5424: `priority`, `time`, `host`, `program`, `pid`, `message_id`, `structured_data`, `message`",
+        make: Some(|| known::Known::syslog().map(Parser::known)),
+    },
+    Kind {
+        name: "nginx",
+        help: "its access log (common, combined): `client`, `user`, `time`, `method`, `path`, `protocol`, `status`, `bytes`, `referer`, `agent`; and its error log",
+        make: Some(|| known::Known::nginx().map(Parser::known)),
+    },
+    Kind {
+        name: "apache",
+        help: "its access log (common, combined, with or without the virtual host), with the names of `nginx`; and its error log",
+        make: Some(|| known::Known::apache().map(Parser::known)),
+    },
     Kind {
         name: "regex",
-        help: "an expression of your own whose named groups become fields: `{ regex: '^(?<level>\\w+) (?<message>.*)' }`",
+        help: "expressions of your own, tried in order, whose named groups become fields: `{ regex: '^(?<level>\\w+) (?<message>.*)' }`",
         make: None,
     },
 ];
 
 const REGEX_KEYS: &[Key] = &[Key {
     name: "regex",
-    kind: "regular expression",
+    kind: "regular expression, or a list of them",
     default: "",
-    help: "named groups become fields, `message` and `level` also set the event's own",
+    help: "named groups of the first that matches become fields, `message` and `level` also set the event's own",
 }];
 
 const NO_EXPRESSION: &str = "parser `regex` needs its expression";
@@ -84,8 +109,10 @@ pub enum Parser {
     Logfmt,
     /// Text.
     Plain,
-    /// The user's own expression.
+    /// The user's own expressions.
     Regex(Box<regex::Expression>),
+    /// A format that is known by its name.
+    Known(Box<known::Known>),
 }
 
 impl Parser {
@@ -107,28 +134,41 @@ impl Parser {
     }
 
     fn expression(section: &mut Section<'_>) -> Option<Self> {
-        let typed = section.node("regex");
-        match (typed, section.text("regex")) {
-            (Some(typed), Some(text)) if !text.is_empty() => match regex::Expression::new(&text) {
-                Ok(expression) => Some(Self::Regex(Box::new(expression))),
+        if matches!(section.node("regex").map(|node| &node.value), None | Some(Value::Null)) {
+            section.problem(NO_EXPRESSION, NO_EXPRESSION_HINT);
+            return None;
+        }
+        // A map was noted already.
+        let typed = section.placed_texts("regex")?;
+        if typed.iter().all(|(text, _)| text.is_empty()) {
+            section.problem(NO_EXPRESSION, NO_EXPRESSION_HINT);
+            return None;
+        }
+        let mut all: Option<regex::Expression> = None;
+        for (text, place) in &typed {
+            let with_it = match all.take() {
+                Some(before) => before.or(text),
+                None => regex::Expression::new(text),
+            };
+            match with_it {
+                Ok(expression) => all = Some(expression),
                 Err(wrong) => {
-                    section.problems().add_with_hint(&typed.place, wrong.text, wrong.hint);
-                    None
+                    section.problems().add_with_hint(place, wrong.text, wrong.hint);
+                    return None;
                 }
-            },
-            // A list or a map, which was noted already.
-            (Some(_), None) => None,
-            _ => {
-                section.problem(NO_EXPRESSION, NO_EXPRESSION_HINT);
-                None
             }
         }
+        all.map(|expression| Self::Regex(Box::new(expression)))
+    }
+
+    fn known(known: known::Known) -> Self {
+        Self::Known(Box::new(known))
     }
 
     fn named(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
         let kind = KINDS.iter().find(|kind| kind.name == name);
         if let Some(make) = kind.and_then(|kind| kind.make) {
-            return Some(make());
+            return make();
         }
         match kind {
             Some(_) => problems.add_with_hint(&node.place, NO_EXPRESSION, NO_EXPRESSION_HINT),
@@ -151,6 +191,7 @@ impl Parser {
             Self::Logfmt => "logfmt",
             Self::Plain => "plain",
             Self::Regex(_) => "regex",
+            Self::Known(known) => known.name,
         }
     }
 
@@ -164,6 +205,7 @@ impl Parser {
             Self::Json => json::parse(body).map(|json| json.parsed(body)),
             Self::Logfmt => logfmt::parse_anywhere(body, pairs),
             Self::Regex(expression) => expression.parse(body, pairs),
+            Self::Known(known) => known.parse(body, pairs),
         };
         found.unwrap_or_else(|| Parsed { missed: true, ..plain::parse(body) })
     }

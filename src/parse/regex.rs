@@ -1,6 +1,6 @@
-//! The user's own expression: its named groups become fields.
+//! Expressions, tried in order: the named groups of the first that matches become fields.
 //!
-//! **Invariant**: an [`Expression`] has at least one named group. Groups without a name, and those that took no part
+//! **Invariant**: each of an [`Expression`]'s alternatives has at least one named group. Groups without a name, and those that took no part
 //! in a match, make no field.
 
 use ::regex::{CaptureLocations, Regex};
@@ -12,9 +12,16 @@ use super::level::{self, KeyKind};
 use super::pairs::Pairs;
 use super::parsed::Parsed;
 
-/// An expression and the memory for its matches.
+/// One expression or several, and the memory for their matches.
 #[derive(Clone, Debug)]
 pub struct Expression {
+    /// In the order in which they are tried.
+    alternatives: Vec<Alternative>,
+}
+
+/// One expression.
+#[derive(Clone, Debug)]
+struct Alternative {
     /// The compiled expression.
     regex: Regex,
     /// Index and name of each named group, ascending.
@@ -35,6 +42,24 @@ pub struct Wrong {
 impl Expression {
     /// Compiles an expression.
     pub fn new(text: &str) -> Result<Self, Wrong> {
+        Ok(Self { alternatives: vec![Alternative::new(text)?] })
+    }
+
+    /// Adds one that is tried where those before do not match.
+    pub fn or(mut self, text: &str) -> Result<Self, Wrong> {
+        self.alternatives.push(Alternative::new(text)?);
+        Ok(self)
+    }
+
+    /// What the groups of the first alternative that matches say of `body`; `None` where none does.
+    pub fn parse<'p, 't: 'p>(&'t mut self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
+        let matching = self.alternatives.iter_mut().find_map(|alternative| alternative.matching(body))?;
+        Some(matching.parsed(body, pairs))
+    }
+}
+
+impl Alternative {
+    fn new(text: &str) -> Result<Self, Wrong> {
         let regex = Regex::new(text).map_err(|error| {
             // A syntax error is a drawing of several lines, of which the last says what is the matter.
             let words = error.to_string();
@@ -56,12 +81,17 @@ impl Expression {
         Ok(Self { regex, groups, locations })
     }
 
-    /// What the groups say of `body`; `None` where it does not match.
-    pub fn parse<'p, 't: 'p>(&'t mut self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
-        let Self { regex, groups, locations } = self;
-        regex.captures_read(locations, body)?;
+    /// Itself, where it matches.
+    fn matching(&mut self, body: &str) -> Option<&Self> {
+        self.regex.captures_read(&mut self.locations, body)?;
+        Some(self)
+    }
+
+    /// What the groups of the last match say of `body`.
+    fn parsed<'p, 't: 'p>(&'t self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
+        let Self { groups, locations, .. } = self;
         let (mut found, mut message) = (None, Text::Plain(body));
-        for (index, name) in groups.iter() {
+        for (index, name) in groups {
             let Some(value) = locations.get(*index).and_then(|(start, end)| body.get(start..end)) else { continue };
             match name.as_str() {
                 "level" => found = level::of_word(KeyKind::Level, value),
@@ -70,6 +100,6 @@ impl Expression {
             }
             pairs.push(Text::Plain(name), Text::Plain(value));
         }
-        Some(Parsed { level: found, message, fields: Fields::Pairs(pairs.as_slice()), missed: false })
+        Parsed { level: found, message, fields: Fields::Pairs(pairs.as_slice()), missed: false }
     }
 }

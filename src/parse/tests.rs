@@ -164,6 +164,16 @@ fn an_expression_of_ones_own() {
     check_told(&mut copy, "I b c", "info logfmt c\n  level=I\n  user=b\n  message=c", false);
 }
 
+#[test]
+fn several_expressions_are_tried_in_order() {
+    let expression =
+        regex::Expression::new("^a (?<a>.*)$").and_then(|first| first.or("^(?<level>[A-Z]+) (?<message>.*)$"));
+    let mut parser = Parser::Regex(Box::new(expression.expect("valid")));
+    check_told(&mut parser, "a WARN x", "- logfmt =\n  a=WARN x", false);
+    check_told(&mut parser, "WARN a", "warn logfmt a\n  level=WARN\n  message=a", false);
+    check_told(&mut parser, "warn a", "- plain =", true);
+}
+
 fn node(value: Value) -> Node {
     Node { place: Place { file: "t.yaml".into(), line: 3, column: 5 }, value }
 }
@@ -192,9 +202,18 @@ fn settings() {
         check_settings(scalar(kind.name), Ok(kind.name));
     }
     check_settings(map("regex", scalar("(?<message>.*)")), Ok("regex"));
+    let list = |texts: &[&str]| Value::List(texts.iter().map(|text| node(scalar(text))).collect());
+    check_settings(map("regex", list(&["^a(?<a>.)", "(?<message>.*)"])), Ok("regex"));
+    check_settings(
+        map("regex", list(&["(?<a>.)", "(x)"])),
+        Err(("`(x)` has no named group, so no line would get a field", "name what is to be kept: `(?<message>.*)`")),
+    );
     check_settings(
         scalar("jsn"),
-        Err(("unknown parser `jsn`", "did you mean `json`? known: auto, json, logfmt, plain, regex")),
+        Err((
+            "unknown parser `jsn`",
+            "did you mean `json`? known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex",
+        )),
     );
     check_settings(scalar("regex"), Err(("parser `regex` needs its expression", "write `parse: { regex: '…' }`")));
     check_settings(
@@ -211,7 +230,10 @@ fn settings() {
     check_settings(map("regex", Value::Null), Err((NO_EXPRESSION, NO_EXPRESSION_HINT)));
     check_settings(
         Value::List(vec![]),
-        Err(("`parse` must be the name of a parser or a map", "known: auto, json, logfmt, plain, regex")),
+        Err((
+            "`parse` must be the name of a parser or a map",
+            "known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex",
+        )),
     );
     let mut problems = Problems::default();
     for value in [map("regx", scalar("x")), map("regex", Value::List(vec![])), map("regex", scalar(""))] {
