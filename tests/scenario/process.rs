@@ -63,6 +63,11 @@ impl Tailwater {
         self.child.stdout.take().expect("a pipe was asked for and is still there")
     }
 
+    /// Where its log lies.
+    pub fn log_path(&self) -> PathBuf {
+        self.log.clone()
+    }
+
     /// What all processes of this place said so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
