@@ -32,7 +32,7 @@ use look::Look;
 use maker::Maker;
 
 /// The flaws that are counted.
-const FLAWS: [Flaw; 3] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker];
+const FLAWS: [Flaw; 4] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker, Flaw::NotParsed];
 /// The content type of [`Metrics::render`]'s text.
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
 

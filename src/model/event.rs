@@ -90,6 +90,8 @@ pub enum Flaw {
     NotCri,
     /// The file's lines are Docker's JSON, this one was not: it stands whole as the body.
     NotDocker,
+    /// The line was not what its parser looks for: it stands whole, as plain text.
+    NotParsed,
 }
 
 impl Flaw {
@@ -99,6 +101,7 @@ impl Flaw {
             Self::Cut => "cut",
             Self::NotCri => "not_cri",
             Self::NotDocker => "not_docker",
+            Self::NotParsed => "not_parsed",
         }
     }
 }

@@ -178,7 +178,7 @@ impl<'a> Head<'a> {
         let is_set_off = match rest {
             [b'\t', ..] => behind_tab,
             // Columns: `2016-09-28 04:30:30, Info                  CBS    Loaded`.
-            [b' ', b' ', b' ', ..] => self.time_seen && self.names == 0,
+            [b' ', b' ', ..] => self.time_seen && self.names == 0,
             [0x1b, ..] => behind_colour(rest).first() == Some(&b':'),
             _ => false,
         };
@@ -187,6 +187,11 @@ impl<'a> Head<'a> {
         }
         if made.has(COLON)
             && let Some(level) = before_colon(word).or_else(|| behind_channel(word).filter(|_| self.time_seen))
+        {
+            return Piece::Level(level);
+        }
+        if self.time_seen
+            && let Some(level) = behind_category(word, rest).or_else(|| behind_facility(word))
         {
             return Piece::Level(level);
         }
@@ -209,7 +214,8 @@ impl<'a> Head<'a> {
             };
         }
         // The alerts of clusters begin with a tag and the seconds: `APPREAD 1117869872 2005.06.04 …`.
-        if !self.time_seen && !made.has(!LETTER) && word.iter().all(u8::is_ascii_uppercase) && is_epoch_next(rest) {
+        let is_tag = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+        if !self.time_seen && word.iter().all(is_tag) && is_epoch_next(rest) {
             return Piece::Neutral;
         }
         // Their facilities stand before the level: `… R02-M1-N0 RAS KERNEL INFO instruction cache parity error`.
@@ -232,7 +238,9 @@ impl<'a> Head<'a> {
         }
         match word {
             [b'0'..=b'9' | b'+' | b'-' | b'#', ..] => {
-                self.time_seen |= made.has(COLON) && has_time(word) || is_epoch(word);
+                self.time_seen |= made.has(COLON) && has_time(word)
+                    || is_epoch(word)
+                    || shaped(word, b"0000-00-00-00.00.00").is_some();
                 made.letters <= 3 && !made.has(SIGN | OTHER)
             }
             // `I,` of Ruby, `Mon,` of dates.
@@ -373,6 +381,25 @@ fn before_colon(word: &[u8]) -> Option<Level> {
     let at = word.iter().position(|&byte| byte == b':')?;
     let name = &word[..at];
     if at + 1 == word.len() || name.iter().all(u8::is_ascii_uppercase) { level::set_off(name) } else { None }
+}
+
+/// BIND's `general: info: zone loaded`.
+fn behind_category(word: &[u8], rest: &[u8]) -> Option<Level> {
+    word.strip_suffix(b":")?;
+    let next = rest.strip_prefix(b" ")?;
+    level::set_off(&next[..next.iter().take(12).position(|&byte| byte == b':')?])
+}
+
+/// Syslog's `daemon.notice`, as BusyBox writes it.
+fn behind_facility(word: &[u8]) -> Option<Level> {
+    let dot = word.iter().position(|&byte| byte == b'.')?;
+    match &word[..dot] {
+        b"kern" | b"user" | b"mail" | b"daemon" | b"auth" | b"authpriv" | b"syslog" | b"lpr" | b"news" | b"uucp"
+        | b"cron" | b"ftp" => {}
+        [b'l', b'o', b'c', b'a', b'l', b'0'..=b'7'] => {}
+        _ => return None,
+    }
+    level::set_off(&word[dot + 1..])
 }
 
 /// Monolog's `app.ERROR:`.

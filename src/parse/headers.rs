@@ -10,7 +10,7 @@ pub(super) fn of(line: &[u8]) -> Option<Level> {
     match line.first()? {
         b'=' => report(line),
         b'0'..=b'9' => redis(line).or_else(|| android(line)).or_else(|| mongodb(line)),
-        b'A'..=b'Z' => klog(line).or_else(|| android(line)),
+        b'A'..=b'Z' => klog(line).or_else(|| android(line)).or_else(|| Some(abseil(line)?.0)),
         _ => None,
     }
 }
@@ -34,6 +34,44 @@ pub(super) fn klog(line: &[u8]) -> Option<Level> {
     let end = place.iter().position(|byte| matches!(byte, b' ' | b']'))?;
     let number = place[..end].rsplit(|&byte| byte == b':').next()?;
     (digits > 0 && place[end] == b']' && number.len() + 1 < end && is_digits(number)).then_some(level)
+}
+
+/// The level, and the seconds since 1970, in Abseil's header before its logging is set up.
+///
+/// Equivalent: `^([IWEF])0000 00:00:([0-9]{10}\.[0-9]{6}) `.
+pub(super) fn abseil(line: &[u8]) -> Option<(Level, &[u8])> {
+    let (letter, rest) = line.split_first()?;
+    let level = match letter {
+        b'I' => Level::Info,
+        b'W' => Level::Warn,
+        b'E' => Level::Error,
+        b'F' => Level::Fatal,
+        _ => return None,
+    };
+    let seconds = rest.strip_prefix(b"0000 00:00:")?;
+    shaped(seconds, b"0000000000.000000 ")?;
+    Some((level, seconds.get(..17)?))
+}
+
+/// The seconds since 1970 in the records of clusters: number, node, component, state, seconds, flag.
+///
+/// Equivalent: `^[0-9]+ [^ ]+ [^ ]+ [^ ]+ (1[0-9]{9}) [01] `.
+pub(super) fn cluster(line: &[u8]) -> Option<&[u8]> {
+    if !line.first()?.is_ascii_digit() {
+        return None;
+    }
+    let mut words = line.get(..line.len().min(256))?.split(|&byte| byte == b' ');
+    let number = words.next()?;
+    let are_names = words.by_ref().take(3).filter(|word| !word.is_empty()).count() == 3;
+    let (seconds, flag) = (words.next()?, words.next()?);
+    let is_it = is_digits(number)
+        && are_names
+        && seconds.len() == 10
+        && seconds[0] == b'1'
+        && is_digits(seconds)
+        && matches!(flag, b"0" | b"1")
+        && words.next().is_some();
+    is_it.then_some(seconds)
 }
 
 /// The level in Redis's header.

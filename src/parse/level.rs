@@ -202,6 +202,7 @@ fn everyday(lower: &[u8]) -> Option<Level> {
         b"finest" | b"finer" | b"verbose" | b"silly" => Level::Trace,
         b"fine" | b"config" => Level::Debug,
         b"log" | b"success" => Level::Info,
+        b"failure" => Level::Error,
         b"dpanic" => Level::Fatal,
         _ => return None,
     })

@@ -213,12 +213,15 @@ impl Parser {
 
 impl Parser {
     /// What `body` says of its level alone: as [`Parser::parse`] finds it, without looking at more of the line than that
-    /// takes ([`json::level`]).
+    /// takes ([`json::level`]); and whether it was missed.
     #[inline]
-    pub fn level<'t>(&'t mut self, body: &'t str, pairs: &mut Pairs<'_, 't>) -> Option<Level> {
+    pub fn level<'t>(&'t mut self, body: &'t str, pairs: &mut Pairs<'_, 't>) -> (Option<Level>, bool) {
         match self {
-            Self::Auto => auto::level(body, pairs),
-            _ => self.parse(body, pairs).level,
+            Self::Auto => (auto::level(body, pairs), false),
+            _ => {
+                let parsed = self.parse(body, pairs);
+                (parsed.level, parsed.missed)
+            }
         }
     }
 }

@@ -303,7 +303,7 @@ proptest! {
             let (mut parser, mut scratch) = (Parser::Auto, Scratch::default());
             let expected = parser.parse(&line, &mut scratch.lend()).level;
             if !line.trim_ascii_start().starts_with('{') || json::parse(&line).is_some() {
-                prop_assert_eq!(parser.level(&line, &mut scratch.lend()), expected, "{}", line);
+                prop_assert_eq!(parser.level(&line, &mut scratch.lend()).0, expected, "{}", line);
             }
         }
     }

@@ -34,6 +34,12 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
         scan::begin(line, &mut found);
         return found.time;
     }
+    if let Some((_, seconds)) = headers::abseil(line) {
+        return of_number(seconds);
+    }
+    if let Some(seconds) = headers::cluster(line) {
+        return of_number(seconds);
+    }
     klog(line, near).or_else(|| Head { text: line, at: 0, depth: 0, words: 0, plain: true, near }.time())
 }
 

@@ -68,6 +68,8 @@ pub struct Flaws {
     pub not_cri: u64,
     /// Not Docker's JSON in a Docker file.
     pub not_docker: u64,
+    /// Not what the parser of the settings looks for.
+    pub not_parsed: u64,
 }
 
 struct Open {
@@ -215,20 +217,22 @@ impl Forge {
         }
         let (body, was_cut) = text::text(entry.body, lost, self.tools.max_line, &mut self.text);
         let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
-        match flaw {
-            None => {}
-            Some(Flaw::Cut) => self.flaws.cut += 1,
-            Some(Flaw::NotCri) => self.flaws.not_cri += 1,
-            Some(Flaw::NotDocker) => self.flaws.not_docker += 1,
-        }
         let mut pairs = self.pairs.lend();
         let parser = &mut self.tools.parsers[context.parser.0];
         let parsed = if self.wants_fields {
             parser.parse(body, &mut pairs)
         } else {
-            let level = parser.level(body, &mut pairs);
-            Parsed { level, message: Text::Plain(body), fields: Fields::None, missed: false }
+            let (level, missed) = parser.level(body, &mut pairs);
+            Parsed { level, message: Text::Plain(body), fields: Fields::None, missed }
         };
+        let flaw = flaw.or_else(|| parsed.missed.then_some(Flaw::NotParsed));
+        match flaw {
+            None => {}
+            Some(Flaw::Cut) => self.flaws.cut += 1,
+            Some(Flaw::NotCri) => self.flaws.not_cri += 1,
+            Some(Flaw::NotDocker) => self.flaws.not_docker += 1,
+            Some(Flaw::NotParsed) => self.flaws.not_parsed += 1,
+        }
         let event = Event {
             origin: context.origin,
             spans,

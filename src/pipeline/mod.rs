@@ -356,9 +356,12 @@ impl Pipeline {
     fn count(&mut self) {
         self.books.note_rest();
         let flaws = std::mem::take(&mut self.forge.flaws);
-        for (flaw, count) in
-            [(Flaw::Cut, flaws.cut), (Flaw::NotCri, flaws.not_cri), (Flaw::NotDocker, flaws.not_docker)]
-        {
+        for (flaw, count) in [
+            (Flaw::Cut, flaws.cut),
+            (Flaw::NotCri, flaws.not_cri),
+            (Flaw::NotDocker, flaws.not_docker),
+            (Flaw::NotParsed, flaws.not_parsed),
+        ] {
             if count > 0 {
                 self.metrics.malformed(flaw).inc_by(count);
             }

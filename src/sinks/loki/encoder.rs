@@ -31,7 +31,7 @@ const LINE_TIMES_BEFORE: Duration = Duration::from_secs(30 * 60);
 const LINE_TIMES_BEHIND: Duration = Duration::from_secs(5 * 60);
 
 /// Streams (and none), levels (and none), flaws (and none): so many renderings an origin can have.
-const KINDS: usize = 3 * 7 * 4;
+const KINDS: usize = 3 * 7 * 5;
 
 /// The encoder of one worker.
 pub(super) struct LokiEncoder {
@@ -274,8 +274,9 @@ fn kind(event: &Event<'_>) -> usize {
         Some(Flaw::Cut) => 1,
         Some(Flaw::NotCri) => 2,
         Some(Flaw::NotDocker) => 3,
+        Some(Flaw::NotParsed) => 4,
     };
-    (stream * 7 + level) * 4 + flaw
+    (stream * 7 + level) * 5 + flaw
 }
 
 fn hash(group: &Group) -> u64 {
