@@ -40,7 +40,8 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
     if let Some(seconds) = headers::cluster(line) {
         return of_number(seconds);
     }
-    klog(line, near).or_else(|| Head { text: line, at: 0, depth: 0, words: 0, plain: true, near }.time())
+    klog(line, near)
+        .or_else(|| Head { text: line, at: 0, depth: 0, asides: 0, tagged: false, words: 0, plain: true, near }.time())
 }
 
 /// The time in klog's header, whose date has no sign.
@@ -75,6 +76,10 @@ struct Head<'a> {
     at: usize,
     /// How many brackets are open.
     depth: u8,
+    /// How many parentheses are open that began behind a word: what is in them is an aside.
+    asides: u8,
+    /// A word in upper case was passed that is no name.
+    tagged: bool,
     /// How many words were passed.
     words: usize,
     /// Nothing but numbers and names was seen so far.
@@ -91,7 +96,8 @@ impl Head<'_> {
                 b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {}
                 _ => return None,
             }
-            if let Some((stamp, _)) = stamp::read(rest)
+            if self.asides == 0
+                && let Some((stamp, _)) = stamp::read(rest)
                 && let Some(time) = stamp.near(self.near)
             {
                 return Some(time);
@@ -112,6 +118,11 @@ impl Head<'_> {
     /// Passes white space, brackets, signs and a terminal's colours.
     fn skip_signs(&mut self) {
         while let Some(byte) = self.text.get(self.at) {
+            match byte {
+                b'(' if self.words > 0 => self.asides = self.asides.saturating_add(1),
+                b')' => self.asides = self.asides.saturating_sub(1),
+                _ => {}
+            }
             match byte {
                 0x1b => {
                     let rest = &self.text[self.at..];
@@ -151,7 +162,9 @@ impl Head<'_> {
             _ => false,
         };
         let ends = matches!(rest.get(length), Some(b' ' | b'\t' | b',' | b']' | b')' | b'|' | b';' | b':'));
-        if fits && ends { of_number(&rest[..length]) } else { None }
+        // `ID 1795423848 not found` has none, `APPREAD 1117869872 2005.06.04 …` has.
+        let is_followed = !self.tagged || rest.get(length + 1).is_some_and(u8::is_ascii_digit);
+        if fits && ends && is_followed { of_number(&rest[..length]) } else { None }
     }
 
     fn word(&mut self, rest: &[u8]) -> Word {
@@ -167,6 +180,7 @@ impl Head<'_> {
         let is_level = std::str::from_utf8(bare).is_ok_and(|word| word.len() > 2 && level::named(word).is_some());
         let is_upper = bare.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_');
         self.plain &= (is_name || is_upper) && word.len() == bare.len();
+        self.tagged |= is_upper && !is_name;
         if self.depth > 0 || word.is_empty() || is_level {
             return Word::Passed(length.max(1));
         }
@@ -284,7 +298,7 @@ impl Visitor for Found<'_> {
             self.time = Some(time);
             self.rank = rank;
         }
-        self.rank > 0
+        self.rank > SURE_RANK
     }
 }
 
@@ -327,8 +341,18 @@ impl Visitor for Parts<'_> {
     }
 }
 
+/// Behind a key of this rank or a better one no other is looked for.
+const SURE_RANK: u8 = 3;
+
 /// The rank of a key for times (0 is the best), in any case of its letters.
 fn key(name: &[u8]) -> Option<u8> {
+    // A cheap test that most keys of a line fail. With this bit set `T` is `t` and `@` is a backtick.
+    if !matches!(
+        name.first()? | 0x20,
+        b't' | b'`' | b'd' | b'e' | b'a' | b'i' | b'l' | b'_' | 0x7f | b's' | b'r' | b'w' | b'm'
+    ) {
+        return None;
+    }
     let mut buffer = [0; 32];
     let lower = buffer.get_mut(..name.len())?;
     for (to, from) in lower.iter_mut().zip(name) {
