@@ -9,8 +9,10 @@ use tailwater::config::settings::Settings;
 use tailwater::model::event::{Entry, Event, Span, TimeSource};
 use tailwater::model::origin::{Format, Origin, OriginId};
 use tailwater::model::settings::Problems;
+use tailwater::model::time::Time;
 use tailwater::parse::Parser;
 use tailwater::parse::pairs::Scratch;
+use tailwater::parse::time;
 use tailwater::sinks::Sink;
 
 /// Reads settings as if on a machine without variables, terminals or files.
@@ -56,11 +58,17 @@ pub fn event(origin: &Arc<Origin>, entry: &Entry<'_>, body: &str, look: impl FnO
     let mut parser = Parser::Auto;
     let mut pairs = scratch.lend();
     let parsed = parser.parse(body, &mut pairs);
+    let found = time::find(body.as_bytes(), Time::default());
+    let time_source = match (entry.time, found) {
+        (Some(_), _) => TimeSource::Runtime,
+        (None, Some(_)) => TimeSource::Line,
+        (None, None) => TimeSource::Reading,
+    };
     look(&Event {
         origin,
         spans: &[Span { start: 0, end: body.len() as u64 + 1 }],
-        time: entry.time.unwrap_or_default(),
-        time_source: if entry.time.is_some() { TimeSource::Runtime } else { TimeSource::Reading },
+        time: entry.time.or(found).unwrap_or_default(),
+        time_source,
         nudge: 0,
         stream: entry.stream,
         level: parsed.level,
