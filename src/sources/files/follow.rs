@@ -416,9 +416,8 @@ impl Follower {
             }
             let succeeded = newest.get(&slot.chain).is_some_and(|order| *order > slot.order);
             // What an active file grows by is known here too: a pipeline that waits for its store does not look, and what
-            // is then truncated is to be counted. What a parked one grows by is for whoever opens it again.
-            let is_active = slot.deleted.is_some() || succeeded || (slot.watch.is_none() && slot.gzip.is_none());
-            let is_looked_at = is_active && !slot.marks.parked();
+            // is then truncated is to be counted.
+            let is_looked_at = slot.deleted.is_some() || succeeded || (slot.watch.is_none() && slot.gzip.is_none());
             if is_looked_at && slot.refresh() {
                 slot.marks.set_overtaken();
             }

@@ -139,6 +139,10 @@ impl Slot {
 
     /// Takes in what the system says; whether it has shrunk.
     fn note(&mut self, stat: Stat) -> bool {
+        // What a parked file grows by is for whoever opens it again: that it is not as it was must be seen then.
+        if self.marks.parked() {
+            return false;
+        }
         let shrunk = stat.size < self.stat.size;
         if stat.size != self.stat.size {
             self.changed = Instant::now();
