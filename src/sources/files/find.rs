@@ -98,6 +98,21 @@ pub struct Walk {
     seen: HashSet<PathBuf>,
 }
 
+impl Walk {
+    /// Oldest first within a chain.
+    fn sort(&mut self) {
+        self.found.sort_by(|a, b| {
+            let order = |found: &Found| (found.chain, found.workload.as_ref().map(|workload| workload.restart));
+            order(a).cmp(&order(b)).then_with(|| {
+                let name =
+                    |found: &Found| found.path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
+                let (a, b) = (name(a), name(b));
+                rotation::age_order(&rotation::parse(&a), &rotation::parse(&b)).then_with(|| a.cmp(&b))
+            })
+        });
+    }
+}
+
 impl Finder {
     /// For a source of files; `None` for a pipe. `own_uid` is the uid of Tailwater's own pod, where it runs in one.
     pub fn new(
@@ -133,7 +148,7 @@ impl Finder {
             How::Kubernetes { path, names, own_uid } => {
                 await_folder(path, &mut walk);
                 for pod in list(path, &mut walk) {
-                    self.walk_pod(&pod, names, own_uid.as_deref(), &mut walk);
+                    self.walk_pod(&pod, None, names, own_uid.as_deref(), &mut walk);
                 }
             }
             How::Spool(folder) => {
@@ -156,25 +171,62 @@ impl Finder {
                 }
             }
         }
-        walk.found.sort_by(|a, b| {
-            let order = |found: &Found| (found.chain, found.workload.as_ref().map(|workload| workload.restart));
-            order(a).cmp(&order(b)).then_with(|| {
-                let name =
-                    |found: &Found| found.path.file_name().map(|name| name.as_bytes().to_vec()).unwrap_or_default();
-                let (a, b) = (name(a), name(b));
-                rotation::age_order(&rotation::parse(&a), &rotation::parse(&b)).then_with(|| a.cmp(&b))
-            })
-        });
+        walk.sort();
         walk
     }
 
-    fn walk_pod(&self, pod: &Path, names: &Names, own_uid: Option<&str>, walk: &mut Walk) {
+    /// What is to be walked where something changed at `place`: a folder, whose files are all found by
+    /// [`Finder::walk_in`]. `None` where `place` is not below what this source looks into, or is all of it.
+    pub fn folder_of(&self, place: &Path) -> Option<PathBuf> {
+        match &self.how {
+            How::Kubernetes { path, .. } => {
+                // A pod's folder, or a container's, in which all else lies.
+                let names = place.strip_prefix(path).ok()?.components().take(2);
+                let folder: PathBuf = names.collect();
+                (!folder.as_os_str().is_empty()).then(|| path.join(folder))
+            }
+            How::Spool(folder) => place.starts_with(folder).then(|| folder.clone()),
+            How::Globs(settings) => {
+                let folder = if place.is_dir() { place } else { place.parent()? };
+                settings.roots.iter().any(|root| folder.starts_with(&root.dir)).then(|| folder.to_owned())
+            }
+        }
+    }
+
+    /// Walks one folder that [`Finder::folder_of`] gave, and those below it.
+    pub fn walk_in(&self, folder: &Path) -> Walk {
+        let mut walk = Walk::default();
+        match &self.how {
+            How::Kubernetes { path, names, own_uid } => {
+                let is_pod = folder.parent() == Some(path);
+                let (pod, container) =
+                    if is_pod { (folder, None) } else { (folder.parent().unwrap_or(folder), Some(folder)) };
+                self.walk_pod(pod, container, names, own_uid.as_deref(), &mut walk);
+            }
+            How::Spool(_) => return self.walk(),
+            How::Globs(settings) => {
+                for root in &settings.roots {
+                    let Ok(below) = folder.strip_prefix(&root.dir) else { continue };
+                    let depth = below.components().count();
+                    if depth <= root.depth.unwrap_or(MAX_DEPTH).min(MAX_DEPTH) {
+                        self.walk_root(settings, root, folder, depth, &mut HashSet::new(), &mut walk);
+                    }
+                }
+            }
+        }
+        walk.sort();
+        walk
+    }
+
+    /// Walks a pod's folder, or only that of one container in it.
+    fn walk_pod(&self, pod: &Path, only: Option<&Path>, names: &Names, own_uid: Option<&str>, walk: &mut Walk) {
         let Some(pod_name) = pod.file_name().and_then(|name| name.to_str()) else { return };
         let Some((_, _, uid)) = kubernetes::parse_pod(pod_name) else { return };
         if own_uid == Some(uid) {
             return;
         }
-        for container in list(pod, walk) {
+        let containers = only.map_or_else(|| list(pod, walk), |container| vec![container.to_owned()]);
+        for container in containers {
             let Some(container_name) = container.file_name().and_then(|name| name.to_str()) else { continue };
             let wanted =
                 kubernetes::workload(pod_name, container_name, 0).is_some_and(|workload| names.wants(&workload));

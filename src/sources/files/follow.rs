@@ -12,14 +12,14 @@
 //! origin's content. It reads first lines only; all else is the pipelines' to read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
-use super::find::{Finder, Found, Stat};
+use super::find::{Finder, Found, Stat, Walk};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
@@ -35,6 +35,8 @@ const TEND: Duration = Duration::from_millis(200);
 const WALK_TOLD: Duration = Duration::from_secs(60);
 const WALK_WATCHED: Duration = Duration::from_secs(5);
 const WALK_UNWATCHED: Duration = Duration::from_millis(500);
+/// Where more changed at once than in so many folders, everything is walked.
+const LOOKS_MAX: usize = 256;
 /// Walks never take more than a tenth of the time.
 const WALK_SHARE: u32 = 10;
 /// A file that did not change for this long is watched for its next byte; how often such files are looked for.
@@ -122,8 +124,8 @@ pub(super) struct Gone {
     pub(super) since: Instant,
     /// The file itself, where it has other content now.
     pub(super) truncated: Option<Inode>,
-    /// The last walk before it was too late.
-    pub(super) last_walk: Option<u64>,
+    /// The last look before it was too late.
+    pub(super) last_look: Option<u64>,
 }
 
 /// The follower's own state.
@@ -165,6 +167,10 @@ pub struct Follower {
     pub(super) walk: u64,
     /// Whether to walk though nothing was told.
     pub(super) wants_walk: bool,
+    /// Where to look though nothing was told.
+    pub(super) wants_look: BTreeSet<PathBuf>,
+    /// Counts the walks, those of single folders too.
+    pub(super) looks: u64,
     pub(super) next_order: u64,
     /// Whether it was said what is missing since the last run.
     pub(super) said_missing: bool,
@@ -202,6 +208,8 @@ impl Follower {
             said_few: false,
             walk: 0,
             wants_walk: false,
+            wants_look: BTreeSet::new(),
+            looks: 0,
             next_order,
             said_missing: false,
             forgot_missing: Instant::now(),
@@ -215,6 +223,9 @@ impl Follower {
         let mut walk_took = Duration::ZERO;
         let mut coverage = Coverage::Partial;
         let mut last_idle = Instant::now();
+        let mut places = BTreeSet::new();
+        let mut last_look = Instant::now();
+        let mut look_took = Duration::ZERO;
         while !self.parts.stop.load(Ordering::Acquire) {
             let regular = match coverage {
                 // What a parked file grows by is told by nobody.
@@ -230,6 +241,22 @@ impl Follower {
                 gap = gap.min(WALK_WATCHED);
             }
             changed |= std::mem::take(&mut self.wants_walk);
+            places.append(&mut self.wants_look);
+            let look_gap = look_took * WALK_SHARE;
+            if !places.is_empty() && !changed && self.walk > 0 && last_look.elapsed() >= look_gap {
+                last_look = Instant::now();
+                match self.look_into(&std::mem::take(&mut places)) {
+                    Some(folders) => {
+                        // What came into a new folder before it was watched is seen by the next look.
+                        places.extend(watch.add(&folders));
+                        if !watch.has(&folders) {
+                            coverage = Coverage::Partial;
+                        }
+                    }
+                    None => changed = true,
+                }
+                look_took = last_look.elapsed();
+            }
             if (changed && last_walk.elapsed() >= gap) || self.walk == 0 || last_walk.elapsed() >= regular.max(gap) {
                 changed = false;
                 last_walk = Instant::now();
@@ -241,12 +268,14 @@ impl Follower {
                     self.say_missing();
                     return;
                 }
-                let first = self.walk == 1;
-                watch.set(&folders);
+                // What came into a new folder between the walk and its watch is seen by a look.
+                places = watch.set(&folders).into_iter().collect();
                 coverage = watch.coverage(&folders);
-                if first {
-                    // What came between the walk and the first watches is seen now.
-                    self.walk_all();
+                if self.walk == 1 {
+                    // Into all of them, the first time.
+                    let folders = self.walk_all();
+                    places = watch.set(&folders).into_iter().collect();
+                    coverage = watch.coverage(&folders);
                     self.parts.gauges.walked.store(true, Ordering::Release);
                 }
                 self.watch_idle(&mut watch);
@@ -254,22 +283,97 @@ impl Follower {
                 last_idle = Instant::now();
             } else if last_idle.elapsed() >= WATCH_IDLE {
                 self.watch_idle(&mut watch);
+                self.look_after_closed();
                 last_idle = Instant::now();
             }
             self.tend();
             self.parts.gauges.known.store(self.slots.len() as u64, Ordering::Relaxed);
             let open = self.slots.values().filter(|slot| slot.content.is_some()).count();
             self.parts.gauges.open.store(open as u64, Ordering::Relaxed);
-            let timeout = if changed { gap.saturating_sub(last_walk.elapsed()).min(TEND) } else { TEND };
-            let woken = watch.wait(if self.wants_walk { Duration::ZERO } else { timeout });
+            let timeout = match () {
+                () if self.wants_walk || !self.wants_look.is_empty() => Duration::ZERO,
+                () if changed => gap.saturating_sub(last_walk.elapsed()).min(TEND),
+                () if !places.is_empty() => look_gap.saturating_sub(last_look.elapsed()).min(TEND),
+                () => TEND,
+            };
+            let mut woken = watch.wait(timeout);
             changed |= woken.changed;
+            places.append(&mut woken.places);
             self.wake(&woken);
         }
+    }
+
+    /// Looks into the folders in which something changed at `places`, as a walk would; gives the folders to watch there.
+    /// `None` where only a walk of everything tells.
+    fn look_into(&mut self, places: &BTreeSet<PathBuf>) -> Option<BTreeSet<PathBuf>> {
+        if self.denied > 0 {
+            return None;
+        }
+        let mut targets = BTreeSet::new();
+        for place in places {
+            let finders = self.parts.finders.iter().enumerate();
+            let mut is_known = false;
+            for (index, folder) in finders.filter_map(|(index, finder)| Some((index, finder.folder_of(place)?))) {
+                is_known = true;
+                targets.insert((index, folder));
+            }
+            if !is_known || targets.len() > LOOKS_MAX {
+                return None;
+            }
+        }
+        self.looks += 1;
+        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
+        let is_below = |path: &Path| targets.iter().any(|(_, folder)| path.starts_with(folder));
+        let known: Vec<Inode> =
+            self.slots.iter().filter(|(_, slot)| is_below(&slot.path)).map(|(inode, _)| *inode).collect();
+        // As if the last walk had not come upon them.
+        for inode in &known {
+            if let Some(slot) = self.slots.get_mut(inode) {
+                slot.seen = self.walk - 1;
+            }
+        }
+        let mut folders = BTreeSet::new();
+        for (index, folder) in &targets {
+            let walk = self.parts.finders[*index].walk_in(folder);
+            folders.extend(self.take(*index, walk));
+        }
+        self.look_after_unseen_of(&known);
+        self.copies.retain(|_, copy| !is_below(&copy.found.path) || copy.found.path.exists());
+        self.waiting.retain(|_, waiting| !is_below(&waiting.found.path) || waiting.found.path.exists());
+        Some(folders)
+    }
+
+    /// Takes in what a walk came upon; gives the folders that it looked into.
+    fn take(&mut self, finder: usize, walk: Walk) -> BTreeSet<PathBuf> {
+        for (path, why) in walk.left_out {
+            self.say(path, why);
+        }
+        for (path, why) in walk.unreadable {
+            self.say_unreadable(path, why);
+        }
+        for found in walk.found {
+            self.take_in(finder, found);
+        }
+        walk.folders
+    }
+
+    /// A file that was read to its end and closed may grow all the same, where its writer keeps it open; nobody tells of it.
+    fn look_after_closed(&mut self) {
+        let closed = self.slots.values().filter(|slot| slot.content.is_none() && slot.gzip.is_none());
+        let has_changed = |slot: &&Slot| {
+            std::fs::metadata(&slot.path).is_ok_and(|meta| {
+                let stat = Stat::of(&meta);
+                stat.inode != slot.stat.inode || stat.size != slot.stat.size
+            })
+        };
+        let changed: Vec<PathBuf> = closed.filter(has_changed).map(|slot| slot.path.clone()).collect();
+        self.wants_look.extend(changed);
     }
 
     /// Walks all sources and takes in what is found; gives the folders to watch.
     fn walk_all(&mut self) -> BTreeSet<PathBuf> {
         self.walk += 1;
+        self.looks += 1;
         self.denied = 0;
         self.unopened = 0;
         self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
@@ -277,16 +381,7 @@ impl Follower {
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
             let walk = self.parts.finders[index].walk();
-            folders.extend(walk.folders);
-            for (path, why) in walk.left_out {
-                self.say(path, why);
-            }
-            for (path, why) in walk.unreadable {
-                self.say_unreadable(path, why);
-            }
-            for found in walk.found {
-                self.take_in(index, found);
-            }
+            folders.extend(self.take(index, walk));
         }
         self.look_after_unseen();
         self.dismiss_waiters();

@@ -27,26 +27,26 @@ impl Follower {
     /// Files that the walk did not come upon: deleted, or moved out of sight.
     pub(super) fn look_after_unseen(&mut self) {
         let walk = self.walk;
-        let mut gone = Vec::new();
-        for (inode, slot) in &mut self.slots {
-            if slot.seen == walk {
-                continue;
-            }
-            if slot.content.is_some() {
-                slot.refresh();
-            } else {
-                gone.push(*inode);
-            }
-        }
-        for inode in gone {
-            self.leave(inode);
-        }
+        let known: Vec<Inode> = self.slots.keys().copied().collect();
+        self.look_after_unseen_of(&known);
         let bound = &self.bound;
         let before = self.copies.len();
         self.copies.retain(|_, copy| copy.found.path.exists() && bound.contains_key(&copy.of));
         self.wants_walk |= self.copies.len() != before;
         self.waiting.retain(|_, waiting| waiting.found.path.exists());
         self.passed.retain(|_, (_, seen)| *seen == walk);
+    }
+
+    /// The same of these files.
+    pub(super) fn look_after_unseen_of(&mut self, inodes: &[Inode]) {
+        for inode in inodes {
+            match self.slots.get_mut(inode) {
+                Some(slot) if slot.seen == self.walk => {}
+                Some(slot) if slot.content.is_some() => drop(slot.refresh()),
+                Some(_) => self.leave(*inode),
+                None => {}
+            }
+        }
     }
 
     /// A file that was read to its end has no name any more: what holds the same takes its place.
@@ -77,7 +77,7 @@ impl Follower {
         }
         slot.content = None;
         self.stale_watches.extend(slot.watch.take());
-        self.gone.insert(id, Gone { slot, since: Instant::now(), truncated, last_walk: None });
+        self.gone.insert(id, Gone { slot, since: Instant::now(), truncated, last_look: None });
     }
 
     /// Every pipeline is done with a file: its descriptor goes.
@@ -113,12 +113,12 @@ impl Follower {
     pub(super) fn give_up_gone(&mut self) {
         let mut given_up = Vec::new();
         for (id, gone) in self.gone.iter_mut().filter(|(_, gone)| gone.since.elapsed() >= TURN_UP) {
-            match gone.last_walk {
+            match gone.last_look {
                 None => {
-                    gone.last_walk = Some(self.walk);
-                    self.wants_walk = true;
+                    gone.last_look = Some(self.looks);
+                    self.wants_look.insert(gone.slot.path.clone());
                 }
-                Some(walk) if walk < self.walk => given_up.push(*id),
+                Some(look) if look < self.looks => given_up.push(*id),
                 Some(_) => {}
             }
         }

@@ -5,8 +5,10 @@
 //! follower's regular walk and the pipelines' looks find the same later.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +23,8 @@ pub struct Watch {
     inotify: Option<OwnedFd>,
     /// Watched folders, and whether their file systems are known to tell.
     folders: HashMap<PathBuf, (i32, bool)>,
+    /// The other way round.
+    by_watch: HashMap<i32, PathBuf>,
     /// Files that are watched for their next byte.
     files: HashSet<i32>,
     /// No more files than this are watched: folders go first.
@@ -45,8 +49,10 @@ impl Waker {
 /// What came of a wait.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Woken {
-    /// Whether something changed in a watched folder.
+    /// Whether anything may have changed.
     pub changed: bool,
+    /// Where something changed: entries of watched folders, or such a folder itself.
+    pub places: BTreeSet<PathBuf>,
     /// The files that have bytes now; they are watched no more.
     pub files: Vec<i32>,
     /// Whether there was more to tell than the system keeps: anything may have changed.
@@ -97,7 +103,15 @@ impl Watch {
             }
         };
         let most_files = most_watches() / 2;
-        Ok(Self { inotify, folders: HashMap::new(), files: HashSet::new(), most_files, wake, said: false })
+        Ok(Self {
+            inotify,
+            folders: HashMap::new(),
+            by_watch: HashMap::new(),
+            files: HashSet::new(),
+            most_files,
+            wake,
+            said: false,
+        })
     }
 
     /// A handle that wakes it.
@@ -105,17 +119,27 @@ impl Watch {
         Waker(Arc::clone(&self.wake))
     }
 
-    /// Watches these folders and no others.
-    pub fn set(&mut self, folders: &BTreeSet<PathBuf>) {
-        let Some(inotify) = &self.inotify else { return };
+    /// Watches these folders and no others; gives those that were not watched before.
+    pub fn set(&mut self, folders: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let Some(inotify) = &self.inotify else { return Vec::new() };
+        let by_watch = &mut self.by_watch;
         self.folders.retain(|folder, (watch, _)| {
             let keep = folders.contains(folder);
             if !keep {
+                by_watch.remove(watch);
                 // The kernel took the watch away already where the folder is gone.
                 let _gone = inotify::remove_watch(inotify, *watch);
             }
             keep
         });
+        self.add(folders)
+    }
+
+    /// Watches these folders, too; gives those that were not watched before. What came into one before it was watched is
+    /// told by nobody.
+    pub fn add(&mut self, folders: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
+        let mut new = Vec::new();
+        let Some(inotify) = &self.inotify else { return new };
         let flags = WatchFlags::CREATE
             | WatchFlags::DELETE
             | WatchFlags::MOVED_FROM
@@ -129,7 +153,11 @@ impl Watch {
             match inotify::add_watch(inotify, folder, flags) {
                 Ok(watch) if self.folders.get(folder).is_some_and(|(known, _)| *known == watch) => {}
                 Ok(watch) => {
-                    self.folders.insert(folder.clone(), (watch, tells(folder)));
+                    if let Some((before, _)) = self.folders.insert(folder.clone(), (watch, tells(folder))) {
+                        self.by_watch.remove(&before);
+                    }
+                    self.by_watch.insert(watch, folder.clone());
+                    new.push(folder.clone());
                 }
                 Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
                 Err(error) => {
@@ -144,6 +172,12 @@ impl Watch {
                 }
             }
         }
+        new
+    }
+
+    /// Whether each of these folders is watched, or gone.
+    pub fn has(&self, folders: &BTreeSet<PathBuf>) -> bool {
+        self.inotify.is_some() && folders.iter().all(|folder| self.folders.contains_key(folder) || !folder.is_dir())
     }
 
     /// What the watches of these folders are good for.
@@ -203,10 +237,14 @@ impl Watch {
             } else if self.files.remove(&watch) {
                 woken.files.push(watch);
             } else if event.events().contains(ReadFlags::IGNORED) {
-                let before = self.folders.len();
-                self.folders.retain(|_, (known, _)| *known != watch);
                 // Else it is the end of a file's watch, which was told.
-                woken.changed |= self.folders.len() != before;
+                if let Some(folder) = self.by_watch.remove(&watch) {
+                    self.folders.remove(&folder);
+                    woken.places.insert(folder);
+                }
+            } else if let Some(folder) = self.by_watch.get(&watch) {
+                let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
+                woken.places.insert(name.map_or_else(|| folder.clone(), |name| folder.join(name)));
             } else {
                 woken.changed = true;
             }
