@@ -6,7 +6,7 @@
 //! **Invariant**: only objects count: an array, a number or a quoted string in a log is text. A key with escapes in it is
 //! no level's or message's key. Of duplicate keys the last counts, as with most readers.
 //!
-//! Who wants the level only does not need the whole line: [`level`] reads no further than the member that says it, since
+//! Who wants the level only does not need the whole line: [`level()`] reads no further than the member that says it, since
 //! nothing behind `level` can say it better. It is what [`parse`] finds, but in lines that say it twice, or that are JSON
 //! only so far.
 

@@ -51,6 +51,28 @@ fn truncated_without_a_copy_what_was_not_read_is_counted() {
     assert!(world.messages().contains(&"something new".to_owned()));
 }
 
+/// What was read of a file that is gone, and not settled, cannot be read again: killed then, the next process counts it. Its
+/// record was forgotten with the file, and the lines with it.
+#[test]
+fn killed_with_lines_in_flight_of_a_file_that_is_gone_they_are_counted() {
+    let (mut world, written) = with_much_unread();
+    world.place.remove("app.log");
+    world.process().wait_for_log("let go of before every sink had read it");
+    world.wait_until_closed("app.log");
+    let admin = world.process().admin();
+    let of = |name: &str| crate::scenario::process::Metrics::of(&admin).of_pipeline(name, "store");
+    let mut unreachable = 0;
+    world.process().wait_until("what was not read is counted", PATIENCE, || {
+        unreachable = of("unreachable_bytes_total");
+        unreachable + of("bytes_in_flight") == written
+    });
+    world.process().kill();
+    world.store.recover();
+    world.start();
+    world.wait_for_count("unreachable_bytes_total", written - unreachable);
+    world.stop();
+}
+
 #[test]
 fn a_deleted_file_that_holds_too_much_is_let_go_of_and_counted() {
     let (mut world, written) = with_much_unread();

@@ -172,8 +172,8 @@ impl Follower {
 
     fn what_is(&mut self, opened: &Opened, known: &Known, is_alone: bool) -> Is {
         let (found, id) = (&opened.found, known.record.id);
-        if is_retired(&known.record) || self.gone.get(&id).is_some_and(|gone| gone.truncated == Some(found.stat.inode))
-        {
+        let is_left = is_retired(&known.record) || self.leaving.contains_key(&id);
+        if is_left || self.gone.get(&id).is_some_and(|gone| gone.truncated == Some(found.stat.inode)) {
             return Is::Other;
         }
         // A whole read of a compressed file says what its last bytes say, where nobody else could be meant.

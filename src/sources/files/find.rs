@@ -187,8 +187,9 @@ impl Finder {
             }
             How::Spool(folder) => place.starts_with(folder).then(|| folder.clone()),
             How::Globs(settings) => {
-                let folder = if place.is_dir() { place } else { place.parent()? };
-                settings.roots.iter().any(|root| folder.starts_with(&root.dir)).then(|| folder.to_owned())
+                // The folder that it lies in, since it may be a folder where a file was; or it is all of what is looked into.
+                let is_inside = |folder: &&Path| settings.roots.iter().any(|root| folder.starts_with(&root.dir));
+                place.parent().filter(is_inside).or(Some(place).filter(is_inside)).map(Path::to_owned)
             }
         }
     }

@@ -25,7 +25,7 @@ use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
 use super::watch::{Coverage, Watch, Woken, tells};
 use crate::flow::checkpoint::Book;
-use crate::model::feed::{News, Signal};
+use crate::model::feed::{Marks, News, Signal};
 use crate::model::origin::OriginId;
 
 /// How often files at an end, deleted, waiting or truncated are looked after.
@@ -141,6 +141,8 @@ pub struct Follower {
     pub(super) copies: HashMap<Inode, Copy>,
     /// Origins whose file is gone, for a while.
     pub(super) gone: HashMap<OriginId, Gone>,
+    /// Origins of which nothing more is read, and who is not done with them.
+    pub(super) leaving: HashMap<OriginId, Arc<Marks>>,
     /// Files that hold nothing for us, as long as they are so.
     pub(super) passed: HashMap<Inode, (Stat, u64)>,
     /// Watches of files that are followed no more.
@@ -196,6 +198,7 @@ impl Follower {
             waiting: HashMap::new(),
             copies: HashMap::new(),
             gone: HashMap::new(),
+            leaving: HashMap::new(),
             passed: HashMap::new(),
             stale_watches: Vec::new(),
             known_sources,
@@ -537,6 +540,7 @@ impl Follower {
         self.park();
         self.let_go();
         self.give_up_gone();
+        self.forget_left();
         // A file that waits for a descriptor is not known yet, and may be any that is looked for.
         if self.unopened > 0 {
             return;

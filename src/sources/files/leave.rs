@@ -142,9 +142,26 @@ impl Follower {
         }
     }
 
+    /// Nothing more is read of an origin. Its record stays until what was read of it is settled: killed before, the next
+    /// process counts that as out of reach.
     fn abandon(&mut self, slot: &Slot) {
         self.send_all(&Signal::Abandoned(slot.id(), slot.length()));
-        self.forget(slot.id());
+        self.leaving.insert(slot.id(), Arc::clone(&slot.marks));
+    }
+
+    /// Forgets the origins that every pipeline has done with.
+    pub(super) fn forget_left(&mut self) {
+        let left: Vec<OriginId> =
+            self.leaving.iter().filter(|(_, marks)| marks.all_done()).map(|(id, _)| *id).collect();
+        for id in left {
+            self.leaving.remove(&id);
+            self.forget(id);
+        }
+    }
+
+    /// Whether an origin has a file, had one a moment ago, or has lines that are not settled.
+    fn is_here(&self, id: &OriginId) -> bool {
+        self.bound.contains_key(id) || self.gone.contains_key(id) || self.leaving.contains_key(id)
     }
 
     /// Forgets an origin, but for its count: a file of the same name that begins with the same line is another origin
@@ -217,8 +234,7 @@ impl Follower {
         self.said_missing = true;
         let mut missing = Vec::new();
         self.parts.book.look(&mut |state| {
-            let is_here = |id: &OriginId| self.bound.contains_key(id) || self.gone.contains_key(id);
-            for origin in state.origins.values().filter(|origin| !is_here(&origin.id)) {
+            for origin in state.origins.values().filter(|origin| !self.is_here(&origin.id)) {
                 let of_origin = |name: &Arc<str>| state.cursors.get(&(origin.id, Arc::clone(name)));
                 let unread = self.parts.pipelines.iter().map(|(name, _)| {
                     of_origin(name).map_or(0, |cursor| cursor.size.saturating_sub(cursor.resume.offset))
@@ -253,9 +269,8 @@ impl Follower {
         let mut missing = Vec::new();
         self.parts.book.look(&mut |state| {
             let is_missing = |origin: &&OriginRecord| {
-                let is_here = self.bound.contains_key(&origin.id) || self.gone.contains_key(&origin.id);
                 let is_counted = is_retired(origin) && paths.contains(&*origin.path);
-                !(is_here || is_counted)
+                !(self.is_here(&origin.id) || is_counted)
             };
             missing.extend(state.origins.values().filter(is_missing).map(|origin| Record::Forget(origin.id)));
         });
