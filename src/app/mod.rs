@@ -9,7 +9,8 @@
 //!
 //! **Invariant**: whatever ends first, every pipeline's thread is waited for before the process says how it ended.
 //!
-//! - [`start`]: the parts and their threads
+//! - [`parts`]: what the started program is made of
+//! - [`start`]: starts everything; [`net`]: the network's thread; [`sources`]: the threads that read
 //! - [`supervise`]: what happens until the end, and what that comes to
 //! - [`pages`]: what the admin port shows
 //! - [`checkpoints`]: the command that lists cursors
@@ -21,7 +22,10 @@
 
 pub mod checkpoints;
 pub mod machine;
+pub mod net;
 pub mod pages;
+pub mod parts;
+pub mod sources;
 pub mod start;
 pub mod supervise;
 

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::start::{Event, Running};
+use super::parts::{Event, Running};
 use crate::exit::Exit;
 use crate::model::batch::DropReason;
 use crate::model::feed::Signal;

@@ -12,20 +12,20 @@
 //! origin's content. It reads first lines only; all else is the pipelines' to read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
-use super::find::{Finder, Found, Stat, Walk};
+use super::find::{Finder, Found, Stat};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
-use super::watch::{Coverage, Watch, Woken, tells};
+use super::watch::{Coverage, Watch};
 use crate::flow::checkpoint::Book;
-use crate::model::feed::{Marks, News, Signal};
+use crate::model::feed::{Marks, Signal};
 use crate::model::origin::OriginId;
 
 /// How often files at an end, deleted, waiting or truncated are looked after.
@@ -35,12 +35,9 @@ const TEND: Duration = Duration::from_millis(200);
 const WALK_TOLD: Duration = Duration::from_secs(60);
 const WALK_WATCHED: Duration = Duration::from_secs(5);
 const WALK_UNWATCHED: Duration = Duration::from_millis(500);
-/// Where more changed at once than in so many folders, everything is walked.
-const LOOKS_MAX: usize = 256;
 /// Walks never take more than a tenth of the time.
 const WALK_SHARE: u32 = 10;
-/// A file that did not change for this long is watched for its next byte; how often such files are looked for.
-const IDLE_AFTER: Duration = Duration::from_secs(4);
+/// How often files that became idle are looked for, to be watched for their next byte.
 const WATCH_IDLE: Duration = Duration::from_secs(5);
 /// A compressed file that did not change for this long is whole, and one so old when it is found.
 const WHOLE_AFTER: Duration = Duration::from_secs(1);
@@ -113,7 +110,7 @@ pub(super) struct Waiting {
     /// Since when it is as `found` says.
     since: Instant,
     /// Tells of its next byte.
-    watch: Option<i32>,
+    pub(super) watch: Option<i32>,
 }
 
 /// An origin without a file. A copy or the compressed file may still turn up.
@@ -306,91 +303,6 @@ impl Follower {
         }
     }
 
-    /// Looks into the folders in which something changed at `places`, as a walk would; gives the folders to watch there.
-    /// `None` where only a walk of everything tells.
-    fn look_into(&mut self, places: &BTreeSet<PathBuf>) -> Option<BTreeSet<PathBuf>> {
-        if self.denied > 0 {
-            return None;
-        }
-        let mut targets = BTreeSet::new();
-        for place in places {
-            let finders = self.parts.finders.iter().enumerate();
-            let mut is_known = false;
-            for (index, folder) in finders.filter_map(|(index, finder)| Some((index, finder.folder_of(place)?))) {
-                is_known = true;
-                targets.insert((index, folder));
-            }
-            if !is_known || targets.len() > LOOKS_MAX {
-                return None;
-            }
-        }
-        self.looks += 1;
-        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
-        let is_below = |path: &Path| targets.iter().any(|(_, folder)| path.starts_with(folder));
-        let known: Vec<Inode> =
-            self.slots.iter().filter(|(_, slot)| is_below(&slot.path)).map(|(inode, _)| *inode).collect();
-        // As if the last walk had not come upon them.
-        for inode in &known {
-            if let Some(slot) = self.slots.get_mut(inode) {
-                slot.seen = self.walk - 1;
-            }
-        }
-        let mut folders = BTreeSet::new();
-        for (index, folder) in &targets {
-            let walk = self.parts.finders[*index].walk_in(folder);
-            folders.extend(self.take(*index, walk));
-        }
-        self.look_after_unseen_of(&known);
-        self.copies.retain(|_, copy| !is_below(&copy.found.path) || copy.found.path.exists());
-        self.waiting.retain(|_, waiting| !is_below(&waiting.found.path) || waiting.found.path.exists());
-        Some(folders)
-    }
-
-    /// Takes in what a walk came upon; gives the folders that it looked into.
-    fn take(&mut self, finder: usize, walk: Walk) -> BTreeSet<PathBuf> {
-        for (path, why) in walk.left_out {
-            self.say(path, why);
-        }
-        for (path, why) in walk.unreadable {
-            self.say_unreadable(path, why);
-        }
-        for found in walk.found {
-            self.take_in(finder, found);
-        }
-        walk.folders
-    }
-
-    /// A file that was read to its end and closed may grow all the same, where its writer keeps it open; nobody tells of it.
-    fn look_after_closed(&mut self) {
-        let closed = self.slots.values().filter(|slot| slot.content.is_none() && slot.gzip.is_none());
-        let has_changed = |slot: &&Slot| {
-            std::fs::metadata(&slot.path).is_ok_and(|meta| {
-                let stat = Stat::of(&meta);
-                stat.inode != slot.stat.inode || stat.size != slot.stat.size
-            })
-        };
-        let changed: Vec<PathBuf> = closed.filter(has_changed).map(|slot| slot.path.clone()).collect();
-        self.wants_look.extend(changed);
-    }
-
-    /// Walks all sources and takes in what is found; gives the folders to watch.
-    fn walk_all(&mut self) -> BTreeSet<PathBuf> {
-        self.walk += 1;
-        self.looks += 1;
-        self.denied = 0;
-        self.unopened = 0;
-        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
-        self.call_waiters();
-        let mut folders = BTreeSet::new();
-        for index in 0..self.parts.finders.len() {
-            let walk = self.parts.finders[index].walk();
-            folders.extend(self.take(index, walk));
-        }
-        self.look_after_unseen();
-        self.dismiss_waiters();
-        folders
-    }
-
     /// Says what is wrong with a path, once.
     pub(super) fn say(&mut self, path: PathBuf, why: String) {
         if self.said.get(&path) != Some(&why) {
@@ -403,53 +315,6 @@ impl Follower {
     pub(super) fn say_unreadable(&mut self, path: PathBuf, why: String) {
         self.parts.gauges.unreadable.fetch_add(1, Ordering::Release);
         self.say(path, why);
-    }
-
-    fn take_in(&mut self, finder: usize, found: Found) {
-        let inode = found.stat.inode;
-        let walk = self.walk;
-        let mut may_open = false;
-        if let Some(slot) = self.slots.get_mut(&inode) {
-            if slot.is_still(&found) {
-                if slot.see(&found, walk) {
-                    slot.marks.set_overtaken();
-                }
-                return;
-            }
-            may_open = self.take_descriptor(inode);
-            if !may_open {
-                self.deny(inode);
-                return;
-            }
-            // Closed, and not as it was: it has grown, or another file has its inode.
-            self.unbind(inode, None);
-        }
-        if let Some((stat, seen)) = self.passed.get_mut(&inode) {
-            *seen = walk;
-            if *stat == found.stat {
-                return;
-            }
-            self.passed.remove(&inode);
-        }
-        if let Some(copy) = self.copies.get_mut(&inode) {
-            if copy.found.stat == found.stat {
-                copy.found = found;
-                return;
-            }
-            self.copies.remove(&inode);
-        }
-        if let Some(waiting) = self.waiting.get_mut(&inode) {
-            if waiting.found.stat == found.stat {
-                waiting.found = found;
-                return;
-            }
-            self.waiting.remove(&inode);
-        }
-        if !may_open && !self.take_descriptor(inode) {
-            self.deny(inode);
-            return;
-        }
-        self.begin(finder, found);
     }
 
     /// Finds out whose content a file is, and hands it on.
@@ -486,7 +351,7 @@ impl Follower {
         }
     }
 
-    fn wait_for(&mut self, finder: usize, found: Found) {
+    pub(super) fn wait_for(&mut self, finder: usize, found: Found) {
         let waiting = Waiting { finder, found, since: Instant::now(), watch: None };
         self.waiting.insert(waiting.found.stat.inode, waiting);
     }
@@ -576,67 +441,6 @@ impl Follower {
                 return self.deny(inode);
             }
             self.begin(finder, found);
-        }
-    }
-
-    /// Has idle files watched for their next byte, so that pipelines look at them seldom.
-    fn watch_idle(&mut self, watch: &mut Watch) {
-        for stale in self.stale_watches.drain(..) {
-            watch.disarm(stale);
-        }
-        for slot in self.slots.values_mut() {
-            if (slot.content.is_none() || slot.marks.ended())
-                && let Some(stale) = slot.watch.take()
-            {
-                watch.disarm(stale);
-            }
-            let is_idle = slot.content.is_some() && slot.gzip.is_none() && slot.changed.elapsed() >= IDLE_AFTER;
-            if !is_idle || slot.watch.is_some() || slot.marks.ended() {
-                continue;
-            }
-            let Some(content) = &slot.content else { continue };
-            slot.watch = watch.arm(&content.path());
-            if slot.watch.is_none() {
-                continue;
-            }
-            let told = slot.path.parent().is_some_and(tells);
-            slot.marks.set_news(if told { News::Told } else { News::Watched });
-            let before = slot.stat.size;
-            slot.refresh();
-            if slot.stat.size != before {
-                // It came before the watch: nobody will tell.
-                let id = slot.id();
-                for (_, inbox) in &self.parts.pipelines {
-                    inbox(Signal::Wake(id));
-                }
-            }
-        }
-        for waiting in self.waiting.values_mut().filter(|waiting| waiting.watch.is_none() && !waiting.found.gzip) {
-            waiting.watch = watch.arm(&waiting.found.path);
-        }
-    }
-
-    /// Passes on what the watches of files told.
-    fn wake(&mut self, woken: &Woken) {
-        if woken.files.is_empty() && !woken.missed {
-            return;
-        }
-        let is_told = |watch: i32| woken.files.contains(&watch);
-        for slot in
-            self.slots.values_mut().filter(|slot| slot.watch.is_some_and(|watch| woken.missed || is_told(watch)))
-        {
-            // One that was missed may still be armed; it is armed again all the same.
-            self.stale_watches.extend(slot.watch.take().filter(|watch| !is_told(*watch)));
-            slot.changed = Instant::now();
-            slot.marks.set_news(News::Asked);
-            let id = slot.id();
-            for (_, inbox) in &self.parts.pipelines {
-                inbox(Signal::Wake(id));
-            }
-        }
-        // Files that wait are looked at in every round.
-        for waiting in self.waiting.values_mut() {
-            waiting.watch = waiting.watch.filter(|watch| !woken.files.contains(watch));
         }
     }
 

@@ -6,6 +6,8 @@
 //! - [`identify`]: whose content a file holds
 //! - [`gzip`]: a compressed file's content
 //! - [`follow`]: the thread that keeps all of it and hands feeds to the pipelines
+//! - `look`: its part that walks, everything or single folders
+//! - `idle`: its part that has idle files watched
 //! - [`claim`]: its part that finds out whose content a new file is
 //! - [`leave`]: its part that lets go of files
 //! - `descriptors`: its part that has files take turns where too few may be open
@@ -16,6 +18,8 @@ pub mod find;
 pub mod follow;
 pub mod gzip;
 pub mod identify;
+mod idle;
 pub mod leave;
+mod look;
 pub mod slot;
 pub mod watch;
