@@ -7,8 +7,8 @@
 use serde_json::{Map, Value, json};
 
 use crate::flow::account::{Account, Tally};
-use crate::metrics::PipelineMetrics;
 use crate::metrics::look::{Lag, Look, OriginLook, WorkloadLook, WorkloadName};
+use crate::metrics::{PipelineMetrics, ProcessLook};
 use crate::model::batch::DropReason;
 
 /// One pipeline.
@@ -22,8 +22,15 @@ pub struct PipelineStatus {
 }
 
 /// The whole page. Takes the looks, so that each goes when it is written.
-pub fn render(version: &str, pipelines: Vec<PipelineStatus>) -> String {
-    let mut page = format!("{{\"version\":{},\"pipelines\":[", json!(version));
+pub fn render(version: &str, process: &ProcessLook, pipelines: Vec<PipelineStatus>) -> String {
+    let process = json!({
+        "cpu_seconds": process.cpu_seconds,
+        "cpu_throttled_seconds": process.throttled_seconds,
+        "resident_bytes": process.resident_bytes as u64,
+        "open_fds": process.open_fds as u64,
+        "max_fds": process.max_fds as u64,
+    });
+    let mut page = format!("{{\"version\":{},\"process\":{process},\"pipelines\":[", json!(version));
     for (index, status) in pipelines.into_iter().enumerate() {
         page.push_str(if index == 0 { "" } else { "," });
         pipeline(status, &mut page);
@@ -174,7 +181,10 @@ mod tests {
             PipelineStatus { name: "a".to_owned(), look: Some(look), metrics: metrics.pipeline("a") },
             PipelineStatus { name: "gone".to_owned(), look: None, metrics: gone },
         ];
-        let page: Value = serde_json::from_str(&render("1.2", pipelines)).expect("JSON");
+        let page: Value =
+            serde_json::from_str(&render("1.2", &ProcessLook { open_fds: 7.0, ..ProcessLook::default() }, pipelines))
+                .expect("JSON");
+        assert_eq!((&page["process"]["open_fds"], &page["process"]["max_fds"]), (&json!(7), &json!(0)));
         let first = &page["pipelines"][0];
         assert_eq!(
             first["lines"],

@@ -122,7 +122,7 @@ async fn serve(
         let (gauges, has_files) = (Arc::clone(&net.gauges), net.has_files);
         let answers = Answers {
             metrics: pages::metrics(Arc::clone(&net.metrics), Arc::clone(&net.asked), per_workload),
-            status: pages::status(Arc::clone(&net.asked)),
+            status: pages::status(Arc::clone(&net.metrics), Arc::clone(&net.asked)),
             live: Box::new(|| Ok(())),
             ready: Box::new(move || {
                 if has_files && !gauges.walked.load(Ordering::Acquire) {

@@ -47,9 +47,9 @@ pub fn metrics(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>, per_workload: boo
 }
 
 /// The page `/status`.
-pub fn status(pipelines: Arc<[Asked]>) -> Page {
+pub fn status(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>) -> Page {
     Box::new(move || {
-        let pipelines = Arc::clone(&pipelines);
+        let (metrics, pipelines) = (Arc::clone(&metrics), Arc::clone(&pipelines));
         Box::pin(async move {
             let looks = ask(&pipelines, true).await;
             let all = pipelines.iter().zip(looks).map(|(pipeline, look)| PipelineStatus {
@@ -57,7 +57,7 @@ pub fn status(pipelines: Arc<[Asked]>) -> Page {
                 look,
                 metrics: Arc::clone(&pipeline.metrics),
             });
-            status::render(cli::VERSION, all.collect())
+            status::render(cli::VERSION, &metrics.process(), all.collect())
         })
     })
 }

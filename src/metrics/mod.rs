@@ -30,6 +30,7 @@ use crate::model::budget::Budget;
 use crate::model::event::Flaw;
 use look::Look;
 use maker::Maker;
+pub use process::ProcessLook;
 
 /// The flaws that are counted.
 const FLAWS: [Flaw; 4] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker, Flaw::NotParsed];
@@ -262,6 +263,11 @@ impl Metrics {
     pub fn checkpoint_written(&self) {
         self.checkpoint_writes.inc();
         *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// What the kernel knows of this process.
+    pub fn process(&self) -> ProcessLook {
+        self.process.look()
     }
 
     /// All series in Prometheus' text format; with `workloads` those of each workload too.

@@ -12,6 +12,21 @@ use super::maker::Maker;
 /// Clock ticks per second in `/proc/self/stat`: a constant of Linux' interface to programs (`USER_HZ`).
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// What the kernel knows of this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessLook {
+    /// Time spent on a CPU.
+    pub cpu_seconds: f64,
+    /// Time kept from running by the control group's CPU limit.
+    pub throttled_seconds: f64,
+    /// Memory in use.
+    pub resident_bytes: f64,
+    /// Descriptors that are open.
+    pub open_fds: f64,
+    /// Descriptors that may be.
+    pub max_fds: f64,
+}
+
 /// The series of the process itself; their names are the same in all programs.
 pub(super) struct Process {
     cpu: Counter,
@@ -40,6 +55,18 @@ impl Process {
                 "tailwater_cpu_throttled_periods_total",
                 "Scheduler periods in which the control group's CPU limit was used up.",
             ),
+        }
+    }
+
+    /// What it is now.
+    pub(super) fn look(&self) -> ProcessLook {
+        self.refresh();
+        ProcessLook {
+            cpu_seconds: self.cpu.get(),
+            throttled_seconds: self.throttled.get(),
+            resident_bytes: self.resident.get(),
+            open_fds: self.descriptors.get(),
+            max_fds: self.descriptors_max.get(),
         }
     }
 
