@@ -6,9 +6,10 @@
 //! 0.log.20261123-085035     kubelet            access.log-20261123         logrotate, dateext
 //! access.log.1              logrotate, docker  access.log-20261123-08      logrotate, dateformat with hours
 //! app.log.2026-11-23        logback, log4j     access.log-20261123.1       logrotate, twice a day
+//! access.log-20261123-1795770258               logrotate, dateformat with the seconds since 1970
 //! ```
 //!
-//! Equivalent: `^(.+?)([.-](\d{8}([-_]?\d{2,6})?|\d{4}-\d\d-\d\d([T_-]\d\d([-:]?\d\d){0,2})?)(\.\d{1,3})?|\.\d{1,4})(\.gz)?$`
+//! Equivalent: `^(.+?)([.-](\d{8}([-_T]?(\d{2,6}|\d{10}))?|\d{4}-\d\d-\d\d([T_-]\d\d([-:]?\d\d){0,2})?)(\.\d{1,3})?|\.\d{1,4})(\.gz)?$`
 
 /// A file's name, taken apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +56,7 @@ fn is_suffix(separator: u8, text: &[u8]) -> bool {
     is_date(date)
 }
 
-/// Eight digits or `dddd-dd-dd`, and a time of day of two to six digits behind it, if any.
+/// Eight digits or `dddd-dd-dd`, and a time of day of two to six digits or ten of seconds since 1970 behind it, if any.
 fn is_date(text: &[u8]) -> bool {
     let shape: Vec<u8> = text.iter().map(|byte| if byte.is_ascii_digit() { b'd' } else { *byte }).collect();
     let rest = match shape.as_slice() {
@@ -68,6 +69,9 @@ fn is_date(text: &[u8]) -> bool {
         [b'-' | b'_' | b'T', digits @ ..] => digits,
         digits => digits,
     };
+    if digits == [b'd'; 10] {
+        return true;
+    }
     let count = digits.iter().filter(|&&byte| byte == b'd').count();
     matches!(count, 2 | 4 | 6) && digits.iter().all(|byte| matches!(byte, b'd' | b'-' | b':'))
 }
@@ -116,6 +120,9 @@ mod tests {
         check("access.log-20261123.gz", "access.log", Some("20261123"), true);
         check("access.log-20261123.1", "access.log", Some("20261123.1"), false);
         check("access.log-20261123-08", "access.log", Some("20261123-08"), false);
+        check("access.log-2026112308.gz", "access.log", Some("2026112308"), true);
+        check("access.log-20261123-1795770258", "access.log", Some("20261123-1795770258"), false);
+        check("access.log-1795770258.gz", "access.log", Some("1795770258"), true);
         check("app.log.2026-11-23", "app.log", Some("2026-11-23"), false);
         check("app.log.2026-11-23_08-50", "app.log", Some("2026-11-23_08-50"), false);
         check("abc-json.log", "abc-json.log", None, false);
@@ -129,6 +136,7 @@ mod tests {
         check("v1.2-3", "v1.2-3", None, false);
         check(".1", ".1", None, false);
         check(".gz", ".gz", None, false);
+        check("app-20261123-17957702581", "app-20261123-17957702581", None, false);
         check("core.12345", "core.12345", None, false);
         check("access.log.old", "access.log.old", None, false);
         check("x.tmp", "x.tmp", None, false);
