@@ -289,11 +289,10 @@ impl Pipeline {
         state.abandon();
         // What was seen and is no whole line yet was not read either.
         self.books.unreachable += size.max(state.seen).saturating_sub(state.pos);
-        // That is counted. If the process is killed before what is in flight is settled, the next one counts the rest.
+        // That is counted. If the process is killed before the origin is forgotten, the next one counts only what is in
+        // flight, if anything is.
         state.seen = state.pos;
-        if state.in_flight() > 0 {
-            self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
-        }
+        self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
         if let Some(stream) = state.stream {
             self.pace.place(stream, id, None);
         }

@@ -449,3 +449,22 @@ fn a_sink_that_never_answers_stops_the_reading_at_its_share() {
     world.pipeline.seal();
     assert_eq!(world.sent.lock().expect("not poisoned").len(), 3);
 }
+
+/// Found by the soak: killed before a file that was truncated was forgotten, the next process counted the same again.
+#[test]
+fn what_was_counted_as_unreachable_is_not_unread_in_the_book() {
+    let bytes = b"2026-11-23T08:50:48Z stdout F hello\n2026-11-23T08:50:49Z std";
+    let mut world = World::new(bytes, Format::Cri);
+    world.content.there.lock().expect("not poisoned").0 = bytes.len();
+    world.pass();
+    world.pipeline.seal();
+    world.answer(0, false);
+    let unread = |world: &World| {
+        let cursor = world.book.0.lock().expect("not poisoned").cursors[&(world.origin.id, "p".into())].clone();
+        cursor.size - cursor.resume.offset
+    };
+    assert_eq!(unread(&world), 24);
+    world.pipeline.take(Inbox::Source(Signal::Abandoned(world.origin.id, bytes.len() as u64)));
+    assert_eq!(world.pipeline.books.unreachable, 24);
+    assert_eq!(unread(&world), 0);
+}
