@@ -5,6 +5,7 @@
 //! - `rotators`  what the kubelet, logrotate and docker do, in their order
 //! - `rotation`  the chain of a file's rotations, compressed ones too
 //! - `gone`      truncated, deleted, replaced, come again
+//! - `first_line` gone before the first line has its end
 //! - `found`     what is followed, and what is left out
 //! - `odd`       lines and files as nobody wants them
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
@@ -12,6 +13,8 @@
 mod scenario;
 mod support;
 
+#[path = "files/first_line.rs"]
+mod first_line;
 #[path = "files/found.rs"]
 mod found;
 #[path = "files/gone.rs"]

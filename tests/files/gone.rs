@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
+use crate::rotators::truncate;
 use crate::scenario::PATIENCE;
 use crate::world::World;
 
@@ -40,11 +41,7 @@ fn assert_counted(world: &mut World, written: u64) {
 #[test]
 fn truncated_without_a_copy_what_was_not_read_is_counted() {
     let (mut world, written) = with_much_unread();
-    fs::File::options()
-        .write(true)
-        .open(world.place.path("app.log"))
-        .and_then(|file| file.set_len(0))
-        .expect("truncated");
+    truncate(&world.place.path("app.log"));
     let after = "something new\n";
     world.place.append("app.log", after);
     assert_counted(&mut world, written + after.len() as u64);

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::fs::symlink;
 
-use crate::rotators::{Kubelet, compress, gzip, make_old, shift, with};
+use crate::rotators::{Kubelet, compress, copy_and_truncate, gzip, make_old, shift, with};
 use crate::scenario::PATIENCE;
 use crate::world::World;
 
@@ -408,11 +408,6 @@ fn logrotate_copytruncate_and_compress() {
         copy_and_truncate(&path);
         compress(&with(&path, ".1"));
     });
-}
-
-fn copy_and_truncate(path: &std::path::Path) {
-    fs::copy(path, with(path, ".1")).expect("copied");
-    fs::File::options().write(true).open(path).and_then(|file| file.set_len(0)).expect("truncated");
 }
 
 /// Truncated and copied with lines that nobody had read: the copy is read on.

@@ -27,6 +27,17 @@ pub(crate) fn compress(path: &Path) {
     fs::remove_file(path).expect("the uncompressed one goes");
 }
 
+/// Nothing is left in a file.
+pub(crate) fn truncate(path: &Path) {
+    File::options().write(true).open(path).and_then(|file| file.set_len(0)).expect("truncated");
+}
+
+/// What logrotate does with `copytruncate`.
+pub(crate) fn copy_and_truncate(path: &Path) {
+    fs::copy(path, with(path, ".1")).expect("copied");
+    truncate(path);
+}
+
 /// Says that a file was last written long ago.
 pub(crate) fn make_old(path: &Path) {
     let times = FileTimes::new().set_modified(SystemTime::now() - Duration::from_secs(7200));

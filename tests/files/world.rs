@@ -72,6 +72,14 @@ impl World {
         self.started(process);
     }
 
+    /// The same through another program, which becomes it.
+    pub(crate) fn start_through<const N: usize>(&mut self, by: [&str; N]) {
+        let file = self.place.settings(&self.settings());
+        let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
+        let process = Tailwater::with(&self.place, arguments).through(by).start();
+        self.started(process);
+    }
+
     fn started(&mut self, mut process: Tailwater) {
         let admin = process.admin();
         process.wait_until("all files were looked for", PATIENCE, || {

@@ -12,10 +12,11 @@ use std::time::Instant;
 use tracing::{debug, info};
 
 use super::find::Found;
-use super::follow::{Copy, Follower, age};
+use super::follow::{Follower, age};
 use super::gzip::{self, GzipContent, OnDamage, Reading};
 use super::identify::{self, Head, Known, Start};
 use super::slot::{FileContent, Slot};
+use super::states::Copy;
 use crate::flow::checkpoint::{Cursor, OriginRecord, Record};
 use crate::flow::rotation;
 use crate::frame;
@@ -40,6 +41,8 @@ pub(super) struct Opened {
     gzip: Option<u32>,
     /// The first bytes.
     start: Vec<u8>,
+    /// Its place in its chain, where it has one already.
+    order: Option<u64>,
 }
 
 /// What a file is to an origin.
@@ -53,8 +56,17 @@ enum Is {
 }
 
 impl Follower {
-    pub(super) fn resolve(&mut self, finder: usize, found: Found, head: Head, start: Vec<u8>, content: FileContent) {
-        self.resolve_opened(Opened { finder, found, head, file: Arc::new(content), gzip: None, start });
+    /// `order` is its place in its chain, where it has one already.
+    pub(super) fn resolve(
+        &mut self,
+        finder: usize,
+        found: Found,
+        head: Head,
+        start: Vec<u8>,
+        content: FileContent,
+        order: Option<u64>,
+    ) {
+        self.resolve_opened(Opened { finder, found, head, file: Arc::new(content), gzip: None, start, order });
     }
 
     /// The same for a compressed file.
@@ -69,7 +81,7 @@ impl Follower {
             Ok((.., stat)) if stat.inode != found.stat.inode => self.wants_walk = true,
             Ok((size, Start::Head(head, bytes), file, _)) => {
                 let gzip = Some(size.unwrap_or(0));
-                self.resolve_opened(Opened { finder, found, head, file, gzip, start: bytes });
+                self.resolve_opened(Opened { finder, found, head, file, gzip, start: bytes, order: None });
             }
             Ok((size, ..)) => {
                 self.pass(&found);
@@ -90,7 +102,7 @@ impl Follower {
         let found = &opened.found;
         let mut known = Vec::new();
         self.parts.book.look(&mut |state| {
-            known = identify::candidates(state, &found.logical, found.stat.inode, opened.head);
+            known = identify::candidates(state, &found.logical, found.stat.inode, start);
         });
         let of_path = known.iter().filter(|known| known.record.path == found.logical);
         let count = of_path.map(|known| known.record.count + 1).max().unwrap_or(0);
@@ -121,7 +133,7 @@ impl Follower {
             head_hash: opened.head.hash,
             count,
             inode: found.stat.inode,
-            order: self.place_in_chain(&opened.found),
+            order: opened.order.unwrap_or_else(|| self.place_in_chain(&opened.found)),
         };
         let mut records = vec![Record::Origin(record.clone())];
         records.extend(self.start_at_end(&opened, record.id));
@@ -138,15 +150,18 @@ impl Follower {
     }
 
     /// Where a new origin stands among those of its chain: the last, but before what its name says is newer.
-    fn place_in_chain(&mut self, found: &Found) -> u64 {
+    pub(super) fn place_in_chain(&mut self, found: &Found) -> u64 {
         let name = |path: &Path| path.file_name().map(|name| path_bytes(Path::new(name)).to_vec()).unwrap_or_default();
         let own = name(&found.path);
-        let newer = self.slots.values().filter(|slot| slot.chain == found.chain && slot.origin.path == found.logical);
-        let newer = newer.filter(|slot| {
-            let other = name(&slot.path);
-            rotation::age_order(&rotation::parse(&own), &rotation::parse(&other)).is_lt()
-        });
-        match newer.map(|slot| slot.order).min() {
+        let slots = self.slots.values().filter(|slot| slot.chain == found.chain && slot.origin.path == found.logical);
+        let slots = slots.map(|slot| (&*slot.path, slot.order));
+        let waiting = self.waiting.values().map(|waiting| (&waiting.found, waiting.order()));
+        let waiting = waiting.filter(|(other, _)| other.chain == found.chain && other.logical == found.logical);
+        let waiting = waiting.filter_map(|(other, order)| Some((&*other.path, order?)));
+        let newer = slots
+            .chain(waiting)
+            .filter(|(path, _)| rotation::age_order(&rotation::parse(&own), &rotation::parse(&name(path))).is_lt());
+        match newer.map(|(_, order)| order).min() {
             Some(order) => order.saturating_sub(1),
             None => {
                 self.next_order += ORDER_STEP;
@@ -232,7 +247,7 @@ impl Follower {
     }
 
     fn hand_on(&mut self, opened: Opened, mut record: OriginRecord) {
-        let Opened { finder, found, head, file, gzip, start } = opened;
+        let Opened { finder, found, head, file, gzip, start, .. } = opened;
         let before = match self.bound.remove(&record.id).and_then(|inode| self.slots.remove(&inode)) {
             Some(slot) => Some(slot),
             None => self.gone.remove(&record.id).map(|gone| gone.slot),

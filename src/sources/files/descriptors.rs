@@ -14,12 +14,14 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::follow::{Follower, Inode};
+use super::find::Found;
+use super::follow::Follower;
 use super::slot::Slot;
+use super::states::{Inode, Waiter};
 use crate::model::feed::Signal;
 
 /// A file that has more to read keeps its descriptor for this long, once it has it.
-const TURN: Duration = Duration::from_millis(500);
+pub(super) const TURN: Duration = Duration::from_millis(500);
 
 impl Follower {
     /// Whether this file may be open, too. What is free is kept for those that are called.
@@ -37,7 +39,7 @@ impl Follower {
     /// the walk alone, those at its end would wait for as long as the others are written to.
     pub(super) fn call_waiters(&mut self) {
         let free = self.parts.limits.descriptors.saturating_sub(self.open);
-        let mut waiters: Vec<_> = self.waiters.iter().map(|(inode, (since, _))| (*since, *inode)).collect();
+        let mut waiters: Vec<_> = self.waiters.iter().map(|(inode, waiter)| (waiter.since, *inode)).collect();
         waiters.sort_unstable();
         self.called = waiters.into_iter().take(free).map(|(_, inode)| inode).collect();
     }
@@ -46,13 +48,20 @@ impl Follower {
     pub(super) fn dismiss_waiters(&mut self) {
         let walk = self.walk;
         self.called.clear();
-        self.waiters.retain(|_, (_, last)| *last == walk);
+        let gone: Vec<Inode> =
+            self.waiters.iter().filter(|(_, waiter)| waiter.last != walk).map(|(inode, _)| *inode).collect();
+        for inode in gone {
+            if let Some((finder, found)) = self.waiters.remove(&inode).and_then(|waiter| waiter.unopened) {
+                self.miss_unopened(finder, found);
+            }
+        }
     }
 
     /// A file has to wait for a descriptor. One that was followed is not taken for gone meanwhile.
     pub(super) fn deny(&mut self, inode: Inode) {
         self.denied += 1;
-        self.waiters.entry(inode).or_insert((Instant::now(), 0)).1 = self.walk;
+        let waiter = self.waiters.entry(inode).or_insert(Waiter { since: Instant::now(), last: 0, unopened: None });
+        waiter.last = self.walk;
         match self.slots.get_mut(&inode) {
             Some(slot) => slot.seen = self.walk,
             None => self.unopened += 1,
@@ -61,8 +70,16 @@ impl Follower {
             warn!(
                 open = self.parts.limits.descriptors,
                 "there are more files to read than may be open at a time, so they take turns: each is read later than it \
-                 could be, and one that is deleted before its turn is lost. Raise the limit of open files (nofile)"
+                 could be, and one that is deleted before its turn is lost, and counted as unreachable. Raise the limit of open files (nofile)"
             );
+        }
+    }
+
+    /// The same of a file of which nothing is known but what a walk said. Gone before its turn, its bytes are counted.
+    pub(super) fn deny_unopened(&mut self, inode: Inode, finder: usize, found: Found) {
+        self.deny(inode);
+        if let Some(waiter) = self.waiters.get_mut(&inode) {
+            waiter.unopened = Some((finder, found));
         }
     }
 
@@ -102,6 +119,13 @@ impl Follower {
             self.send_all(&Signal::Wake(id));
             wanted -= 1;
         }
+        self.close_waiting(wanted);
+    }
+
+    /// Files that are open.
+    pub(super) fn held(&self) -> usize {
+        let slots = self.slots.values().filter(|slot| slot.content.is_some()).count();
+        slots + self.waiting.values().filter(|waiting| waiting.is_held()).count()
     }
 
     /// Whether some file was closed for another's sake.

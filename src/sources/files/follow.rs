@@ -23,6 +23,7 @@ use super::find::{Finder, Found, Stat};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
+use super::states::{Copy, Gone, Inode, Missing, Waiter, Waiting};
 use super::watch::{Coverage, Watch};
 use crate::flow::checkpoint::Book;
 use crate::model::feed::{Marks, Signal};
@@ -39,12 +40,9 @@ const WALK_UNWATCHED: Duration = Duration::from_millis(500);
 const WALK_SHARE: u32 = 10;
 /// How often files that became idle are looked for, to be watched for their next byte.
 const WATCH_IDLE: Duration = Duration::from_secs(5);
-/// A compressed file that did not change for this long is whole, and one so old when it is found.
-const WHOLE_AFTER: Duration = Duration::from_secs(1);
+/// A compressed file that did not change for this long when it is found is whole.
 const WHOLE_WHEN_OLD: Duration = Duration::from_secs(2);
 
-/// Device and inode.
-pub type Inode = (u64, u64);
 /// What deleted files may hold back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -92,39 +90,6 @@ pub struct Parts {
     pub stop: Arc<AtomicBool>,
 }
 
-/// A file that stands by: it has what an origin's own file has.
-pub(super) struct Copy {
-    /// The source that wants it.
-    pub(super) finder: usize,
-    /// What a walk said of it.
-    pub(super) found: Found,
-    /// Whose content it holds.
-    pub(super) of: OriginId,
-}
-
-/// A file that cannot be read yet.
-pub(super) struct Waiting {
-    finder: usize,
-    /// What was last seen of it.
-    pub(super) found: Found,
-    /// Since when it is as `found` says.
-    since: Instant,
-    /// Tells of its next byte.
-    pub(super) watch: Option<i32>,
-}
-
-/// An origin without a file. A copy or the compressed file may still turn up.
-pub(super) struct Gone {
-    /// What it was.
-    pub(super) slot: Slot,
-    /// Since when.
-    pub(super) since: Instant,
-    /// The file itself, where it has other content now.
-    pub(super) truncated: Option<Inode>,
-    /// The last look before it was too late.
-    pub(super) last_look: Option<u64>,
-}
-
 /// The follower's own state.
 pub struct Follower {
     pub(super) parts: Parts,
@@ -134,6 +99,8 @@ pub struct Follower {
     pub(super) bound: HashMap<OriginId, Inode>,
     /// Files without a whole first line, and compressed ones that may not be whole.
     pub(super) waiting: HashMap<Inode, Waiting>,
+    /// Bytes that were seen in such a file and are not there any more.
+    pub(super) missing: Vec<Missing>,
     /// Files that hold what another holds, too.
     pub(super) copies: HashMap<Inode, Copy>,
     /// Origins whose file is gone, for a while.
@@ -154,8 +121,8 @@ pub struct Follower {
     pub(super) denied: usize,
     /// Those of them of which it is not known whose content they hold.
     pub(super) unopened: usize,
-    /// Who waits for a descriptor, since when, and at which walk it was last seen to.
-    pub(super) waiters: HashMap<Inode, (Instant, u64)>,
+    /// Who waits for a descriptor.
+    pub(super) waiters: HashMap<Inode, Waiter>,
     /// Whose turn it is at this walk: as many of those that wait as there are descriptors, the longest first.
     pub(super) called: HashSet<Inode>,
     /// Files that are open, or were let through to be opened since the last walk began.
@@ -193,6 +160,7 @@ impl Follower {
             slots: HashMap::new(),
             bound: HashMap::new(),
             waiting: HashMap::new(),
+            missing: Vec::new(),
             copies: HashMap::new(),
             gone: HashMap::new(),
             leaving: HashMap::new(),
@@ -288,8 +256,7 @@ impl Follower {
             }
             self.tend();
             self.parts.gauges.known.store(self.slots.len() as u64, Ordering::Relaxed);
-            let open = self.slots.values().filter(|slot| slot.content.is_some()).count();
-            self.parts.gauges.open.store(open as u64, Ordering::Relaxed);
+            self.parts.gauges.open.store(self.held() as u64, Ordering::Relaxed);
             let timeout = match () {
                 () if self.wants_walk || !self.wants_look.is_empty() => Duration::ZERO,
                 () if changed => gap.saturating_sub(last_walk.elapsed()).min(TEND),
@@ -325,7 +292,7 @@ impl Follower {
         }
         if found.gzip {
             // Beside the file that it is made of it may not be whole, and nobody needs it.
-            if found.path.with_extension("").exists() {
+            if found.path.with_extension("").exists() || self.awaits(&found.path) {
                 return;
             }
             if !self.parts.once && age(found.stat.modified) < WHOLE_WHEN_OLD {
@@ -340,20 +307,18 @@ impl Follower {
         match start {
             // Replaced between the walk and now: the next walk sees what is there.
             Ok((_, _, stat)) if stat.inode != found.stat.inode => self.wants_walk = true,
-            Ok((Start::Empty | Start::Unfinished, ..)) => self.wait_for(finder, found),
+            Ok((Start::Empty, ..)) => self.wait_for(finder, found),
+            Ok((Start::Unfinished(head, _), content, stat)) => {
+                self.wait_for_line(finder, Found { stat, ..found }, head, content);
+            }
             Ok((Start::Head(_, bytes), ..)) if bytes.starts_with(&[0x1f, 0x8b]) => {
                 self.pass(&found);
                 self.say_unreadable(found.path, "it is compressed, and its name does not end in .gz".to_owned());
             }
-            Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, bytes, content),
+            Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, bytes, content, None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(error) => self.say_unreadable(found.path, format!("it cannot be read: {error}")),
         }
-    }
-
-    pub(super) fn wait_for(&mut self, finder: usize, found: Found) {
-        let waiting = Waiting { finder, found, since: Instant::now(), watch: None };
-        self.waiting.insert(waiting.found.stat.inode, waiting);
     }
 
     /// A file holds nothing for us as long as it stays as it is.
@@ -363,14 +328,8 @@ impl Follower {
 
     /// What time brings: first lines, ends, truncations, limits.
     fn tend(&mut self) {
-        for inode in self.waiting.keys().copied().collect::<Vec<_>>() {
-            self.look_at_waiting(inode);
-        }
-        let mut newest: HashMap<u64, u64> = HashMap::new();
-        for slot in self.slots.values().filter(|slot| slot.stat.size > 0) {
-            let order = newest.entry(slot.chain).or_insert(slot.order);
-            *order = (*order).max(slot.order);
-        }
+        self.tend_waiting(&self.newest_of_chains());
+        let newest = self.newest_of_chains();
         let mut overtaken = Vec::new();
         let mut done = Vec::new();
         for (inode, slot) in &mut self.slots {
@@ -414,34 +373,6 @@ impl Follower {
             self.say_missing();
         }
         self.forget_missing();
-    }
-
-    fn look_at_waiting(&mut self, inode: Inode) {
-        let Some(waiting) = self.waiting.get_mut(&inode) else { return };
-        let Ok(meta) = std::fs::metadata(&waiting.found.path) else { return };
-        let stat = Stat::of(&meta);
-        if stat.inode != inode {
-            return;
-        }
-        let is_new = stat != waiting.found.stat;
-        if is_new {
-            waiting.found.stat = stat;
-            waiting.since = Instant::now();
-        }
-        let (finder, found) = (waiting.finder, waiting.found.clone());
-        if found.gzip {
-            if stat.size > 0 && waiting.since.elapsed() >= WHOLE_AFTER {
-                self.waiting.remove(&inode);
-                self.begin_gzip(finder, found);
-            }
-        } else if is_new && stat.size > 0 {
-            self.waiting.remove(&inode);
-            if !self.take_descriptor(inode) {
-                // The next walk finds it as if it were new.
-                return self.deny(inode);
-            }
-            self.begin(finder, found);
-        }
     }
 
     pub(super) fn send_all(&self, signal: &Signal) {

@@ -22,13 +22,21 @@ pub struct Head {
     pub hash: u64,
 }
 
+impl Head {
+    /// Whether a file that begins with `bytes` begins with this. A whole first line does so as a whole; one that was taken before
+    /// its end came (nothing more was to be expected) may have got it since.
+    pub fn begins(&self, bytes: &[u8]) -> bool {
+        bytes.get(..usize::from(self.len)).is_some_and(|bytes| xxh3_64(bytes) == self.hash)
+    }
+}
+
 /// What the start of a file says.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Start {
     /// No byte yet.
     Empty,
-    /// The first line has no end yet.
-    Unfinished,
+    /// The first line has no end yet: what there is of it, twice as below.
+    Unfinished(Head, Vec<u8>),
     /// The first line, and the bytes that were read for it.
     Head(Head, Vec<u8>),
 }
@@ -38,14 +46,16 @@ pub fn read_start(content: &dyn Content, all: bool) -> io::Result<Start> {
     let mut bytes = vec![0; HEAD_MAX];
     let length = read_full(content, 0, &mut bytes)?;
     bytes.truncate(length);
-    let len = match memchr::memchr(b'\n', &bytes) {
-        Some(at) => at + 1,
-        None if length == HEAD_MAX || (all && length > 0) => length,
-        None if length == 0 => return Ok(Start::Empty),
-        None => return Ok(Start::Unfinished),
-    };
+    if length == 0 {
+        return Ok(Start::Empty);
+    }
+    let end = memchr::memchr(b'\n', &bytes);
+    let len = end.map_or(length, |at| at + 1);
     let head = Head { len: len as u16, hash: xxh3_64(&bytes[..len]) };
-    Ok(Start::Head(head, bytes))
+    match end.is_some() || length == HEAD_MAX || all {
+        true => Ok(Start::Head(head, bytes)),
+        false => Ok(Start::Unfinished(head, bytes)),
+    }
 }
 
 /// The first `len` bytes, as a head.
@@ -93,12 +103,12 @@ pub fn is_settled_to(cursor: &Cursor, length: u32) -> bool {
 
 /// The origins that a file could be: of its logical path, or of its inode, and of its first line. The best hint
 /// first: bytes that were hashed, then the inode, then the newest.
-pub fn candidates(state: &State, logical: &Path, inode: (u64, u64), head: Head) -> Vec<Known> {
+pub fn candidates(state: &State, logical: &Path, inode: (u64, u64), start: &[u8]) -> Vec<Known> {
     let mut found: Vec<Known> = state
         .origins
         .values()
-        .filter(|origin| origin.head_hash == head.hash && origin.head_len == head.len)
         .filter(|origin| origin.path == logical || origin.inode == inode)
+        .filter(|origin| Head { len: origin.head_len, hash: origin.head_hash }.begins(start))
         .map(|origin| {
             let of_origin = state.cursors.range((origin.id, "".into())..).take_while(|((id, _), _)| *id == origin.id);
             Known { record: origin.clone(), cursors: of_origin.map(|(_, cursor)| cursor.clone()).collect() }
@@ -140,7 +150,7 @@ mod tests {
     fn start(bytes: &[u8], all: bool) -> Option<u16> {
         match read_start(&Bytes(bytes.to_vec()), all).expect("readable") {
             Start::Head(head, _) => Some(head.len),
-            Start::Empty | Start::Unfinished => None,
+            Start::Empty | Start::Unfinished(..) => None,
         }
     }
 

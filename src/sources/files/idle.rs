@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::follow::Follower;
+use super::slot::FileContent;
 use super::watch::{Watch, Woken, tells};
 use crate::model::feed::{News, Signal};
 
@@ -45,7 +46,8 @@ impl Follower {
             }
         }
         for waiting in self.waiting.values_mut().filter(|waiting| waiting.watch.is_none() && !waiting.found.gzip) {
-            waiting.watch = watch.arm(&waiting.found.path);
+            let path = waiting.content().map_or_else(|| waiting.found.path.clone(), FileContent::path);
+            waiting.watch = watch.arm(&path);
         }
     }
 

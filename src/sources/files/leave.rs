@@ -10,14 +10,15 @@ use std::time::{Duration, Instant};
 use tracing::{debug, info, warn};
 
 use super::claim::is_retired;
-use super::follow::{Follower, Gone, Inode};
+use super::follow::Follower;
 use super::slot::Slot;
+use super::states::{Gone, Inode};
 use crate::flow::checkpoint::{OriginRecord, Record};
 use crate::model::feed::Signal;
 use crate::model::origin::{Format, OriginId};
 
 /// How long a copy or a compressed file of a file that is gone may take to turn up.
-const TURN_UP: Duration = Duration::from_secs(5);
+pub(super) const TURN_UP: Duration = Duration::from_secs(5);
 /// An origin whose file is nowhere to be found is forgotten after this long.
 const FORGET_MISSING: Duration = Duration::from_secs(3600);
 /// So many origins of one path are kept for their counts.
@@ -33,7 +34,7 @@ impl Follower {
         let before = self.copies.len();
         self.copies.retain(|_, copy| copy.found.path.exists() && bound.contains_key(&copy.of));
         self.wants_walk |= self.copies.len() != before;
-        self.waiting.retain(|_, waiting| waiting.found.path.exists());
+        self.look_after_waiting(|_| true);
         self.passed.retain(|_, (_, seen)| *seen == walk);
     }
 

@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::find::{Found, Stat, Walk};
-use super::follow::{Follower, Inode};
+use super::follow::Follower;
 use super::slot::Slot;
+use super::states::Inode;
 
 /// Where more changed at once than in so many folders, everything is walked.
 const LOOKS_MAX: usize = 256;
@@ -20,7 +21,7 @@ impl Follower {
         self.looks += 1;
         self.denied = 0;
         self.unopened = 0;
-        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
+        self.open = self.held();
         self.call_waiters();
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
@@ -51,7 +52,7 @@ impl Follower {
             }
         }
         self.looks += 1;
-        self.open = self.slots.values().filter(|slot| slot.content.is_some()).count();
+        self.open = self.held();
         let is_below = |path: &Path| targets.iter().any(|(_, folder)| path.starts_with(folder));
         let known: Vec<Inode> =
             self.slots.iter().filter(|(_, slot)| is_below(&slot.path)).map(|(inode, _)| *inode).collect();
@@ -68,7 +69,7 @@ impl Follower {
         }
         self.look_after_unseen_of(&known);
         self.copies.retain(|_, copy| !is_below(&copy.found.path) || copy.found.path.exists());
-        self.waiting.retain(|_, waiting| !is_below(&waiting.found.path) || waiting.found.path.exists());
+        self.look_after_waiting(is_below);
         Some(folders)
     }
 
@@ -120,14 +121,13 @@ impl Follower {
             self.copies.remove(&inode);
         }
         if let Some(waiting) = self.waiting.get_mut(&inode) {
-            if waiting.found.stat == found.stat {
-                waiting.found = found;
+            if waiting.see(&found) {
                 return;
             }
             self.waiting.remove(&inode);
         }
         if !may_open && !self.take_descriptor(inode) {
-            self.deny(inode);
+            self.deny_unopened(inode, finder, found);
             return;
         }
         self.begin(finder, found);

@@ -7,6 +7,8 @@
 //! - [`gzip`]: a compressed file's content
 //! - [`follow`]: the thread that keeps all of it and hands feeds to the pipelines
 //! - `look`: its part that walks, everything or single folders
+//! - `states`: what it knows of files that are not followed
+//! - `waiting`: its part that waits for first lines
 //! - `idle`: its part that has idle files watched
 //! - [`claim`]: its part that finds out whose content a new file is
 //! - [`leave`]: its part that lets go of files
@@ -22,4 +24,6 @@ mod idle;
 pub mod leave;
 mod look;
 pub mod slot;
+mod states;
+mod waiting;
 pub mod watch;

@@ -14,10 +14,10 @@ use crate::model::feed::{Content, Marks};
 use crate::model::origin::{Origin, OriginId};
 
 /// A deleted file whose size has not changed for this long is at its end.
-const QUIET_DELETED: Duration = Duration::from_secs(2);
+pub(super) const QUIET_DELETED: Duration = Duration::from_secs(2);
 /// A file that has a successor is at its end once its size has not changed for this long: longer than the gap between
 /// a rotation's rename and the writer's reopening.
-const QUIET_SUCCEEDED: Duration = Duration::from_secs(1);
+pub(super) const QUIET_SUCCEEDED: Duration = Duration::from_secs(1);
 
 /// The content of an open file. The descriptor keeps the inode, so what was read can be read again whatever
 /// happens to its names.
