@@ -87,12 +87,14 @@ impl<T: Transport> Delivery<T> {
                 hurried = true;
                 state.hurry();
             }
-            state.expire();
-            state.start();
+            // One time for the whole turn. What is over at a later one would be neither begun now nor waited for.
+            let now = state.start.elapsed();
+            state.expire(now);
+            state.begin_ready(now);
             if (!open && state.works.is_empty()) || end.is_some_and(|end| end <= Instant::now()) {
                 break;
             }
-            let wake = [state.wake_at(), end].into_iter().flatten().min();
+            let wake = [state.wake_at(now), end].into_iter().flatten().min();
             tokio::select! {
                 batch = batches.recv(), if open => match batch {
                     Some(batch) => state.take(batch),
@@ -183,8 +185,7 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
     }
 
     /// Begins everything that may begin now.
-    fn start(&mut self) {
-        let now = self.start.elapsed();
+    fn begin_ready(&mut self, now: Duration) {
         // One portion of letters at a time: each is a copy in memory.
         if !self.flights.iter().any(|flight| flight.pass.is_none()) {
             let letters = self.ready(now, true).next();
@@ -315,8 +316,7 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
     }
 
     /// Gives up what has been failing for too long.
-    fn expire(&mut self) {
-        let now = self.start.elapsed();
+    fn expire(&mut self, now: Duration) {
         for index in (0..self.works.len()).rev() {
             let work = &mut self.works[index];
             let gone = work.list.expire(&work.batch.body, &self.delivery.settings.retry, now);
@@ -359,9 +359,8 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         }
     }
 
-    /// When something is to be done without anything coming in.
-    fn wake_at(&self) -> Option<Instant> {
-        let now = self.start.elapsed();
+    /// When something is to be done without anything coming in, that could not be done at `now`.
+    fn wake_at(&self, now: Duration) -> Option<Instant> {
         let pauses = self.works.iter().filter_map(|work| work.list.wake_at(&self.delivery.settings.retry, now));
         let gate = Some(self.gate.opens_at()).filter(|at| *at > now);
         // A time that no clock reaches is no time.

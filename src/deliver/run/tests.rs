@@ -390,3 +390,30 @@ async fn letters_go_to_an_index() {
     let refused = Fate::Dropped(DropReason::Refused);
     assert_eq!(out.fates(), [(1, 0, Fate::DeadLettered), (1, 1, refused), (1, 2, Fate::Delivered)]);
 }
+
+/// A pause that ended between the look at what may begin and the look at when to wake was waited for by nobody: with every
+/// permit in such batches nothing came in any more, and the sink stood still for ever.
+#[tokio::test(start_paused = true)]
+async fn a_pause_that_ends_while_the_loop_turns_is_not_slept_through() {
+    let down: Reaction = Box::new(|_, _| answer(0));
+    let store = Store { start: Instant::now(), react: Arc::new(Mutex::new(down)), seen: Arc::default() };
+    let delivery = Delivery {
+        sink: "test".into(),
+        wire: Arc::new(Lines),
+        transport: store,
+        settings: Settings::default(),
+        metrics: Metrics::new().pipeline("test"),
+        progress: Arc::default(),
+    };
+    let mut state = Loop::new(delivery, |_| {}).expect("it starts");
+    state.take(batch(1, &["a"]));
+    state.begin_ready(state.start.elapsed());
+    let (task, sent) = state.tasks.join_next_with_id().await.expect("a request is under way").expect("it ends");
+    state.finish(task, sent);
+    let turn = state.start.elapsed();
+    state.begin_ready(turn);
+    assert!(state.flights.is_empty(), "the pause stands");
+    tokio::time::advance(Duration::from_secs(3600)).await;
+    let wake = state.wake_at(turn).expect("somebody waits for the pause's end");
+    assert!(wake <= Instant::now(), "it is over");
+}
