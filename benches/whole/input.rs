@@ -99,9 +99,9 @@ impl Input {
 /// Bytes of a GiB.
 pub const GIB: f64 = (1_u64 << 30) as f64;
 
-/// Where inputs and scratch files lie: beside the build, on the same disk as a checkout.
+/// Where inputs and scratch files lie, from the checkout's root: beside the build, and as long a name in every checkout.
 pub fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench-input")
+    PathBuf::from("target/bench-input")
 }
 
 fn write(root: &Path, manifest: &Path, options: &Options) -> io::Result<Counted> {

@@ -17,6 +17,7 @@
 mod child;
 mod clock;
 mod cores;
+mod count;
 mod decode;
 mod floors;
 mod input;
@@ -44,6 +45,8 @@ fn main() -> ExitCode {
         // This program is also its own helpers.
         Some("serve") => server::serve(),
         Some("measure") => child::measure(&arguments[1..]),
+        Some("once") => count::once(),
+        Some("count") => count::count(&arguments[1..]),
         _ => bench(&arguments),
     };
     match done {

@@ -8,6 +8,7 @@ use crate::table::Layer;
 
 pub const HELP: &str = "\
 usage: benches/run [OPTIONS]
+       benches/run count [--save]   instructions of each core, held against benches/instructions
   --quick          a small input and two rounds: whether it works, not how fast it is
   --size SIZE      bytes of CRI logs (1GiB)
   --pods N         files they are spread over (100)
@@ -41,10 +42,9 @@ pub struct Options {
     pub note: String,
 }
 
-impl Options {
-    /// `None` where only help is wanted.
-    pub fn parse(arguments: &[String]) -> Result<Option<Options>, String> {
-        let mut options = Options {
+impl Default for Options {
+    fn default() -> Options {
+        Options {
             size: 1 << 30,
             pods: 100,
             sample: 64 << 20,
@@ -54,7 +54,14 @@ impl Options {
             binary: PathBuf::from(env!("CARGO_BIN_EXE_tailwater")),
             out: None,
             note: String::new(),
-        };
+        }
+    }
+}
+
+impl Options {
+    /// `None` where only help is wanted.
+    pub fn parse(arguments: &[String]) -> Result<Option<Options>, String> {
+        let mut options = Options::default();
         let mut rest = arguments.iter();
         while let Some(name) = rest.next() {
             let mut value = || rest.next().cloned().ok_or_else(|| format!("`{name}` needs a value"));
