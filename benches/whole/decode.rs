@@ -37,6 +37,30 @@ pub fn push(body: &[u8], found: &mut Found) -> Result<(), String> {
     })
 }
 
+/// The times of a Loki push's entries, in nanoseconds since 1970.
+pub fn times(body: &[u8], each: &mut dyn FnMut(i64)) -> Result<(), String> {
+    let plain = snap::raw::Decoder::new().decompress_vec(body).map_err(|error| format!("not snappy: {error}"))?;
+    fields(&plain, &mut |_, stream| {
+        fields(stream, &mut |number, entry| match number {
+            2 => fields(entry, &mut |number, mut stamp| {
+                // Timestamp { seconds = 1, nanos = 2 }, both plain numbers.
+                let (mut seconds, mut nanos) = (0, 0);
+                while number == 1 && !stamp.is_empty() {
+                    match varint(&mut stamp)? >> 3 {
+                        1 => seconds = varint(&mut stamp)? as i64,
+                        _ => nanos = varint(&mut stamp)? as i64,
+                    }
+                }
+                if number == 1 {
+                    each(seconds * 1_000_000_000 + nanos);
+                }
+                Ok(())
+            }),
+            _ => Ok(()),
+        })
+    })
+}
+
 /// A bulk request: an action and a document in turns, a line each.
 pub fn bulk(body: &[u8], gzip: bool, found: &mut Found) -> Result<(), String> {
     let mut inflated = Vec::new();

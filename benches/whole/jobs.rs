@@ -24,6 +24,7 @@ enum Sink {
     Loki,
     Bulk,
     BulkGzip,
+    LokiAndBulkGzip,
 }
 
 /// One way through the program.
@@ -35,7 +36,7 @@ struct Job {
     floor: &'static [&'static str],
 }
 
-const JOBS: [Job; 6] = [
+const JOBS: [Job; 7] = [
     Job { name: "pipe → stdout json", is_pipe: true, sink: Sink::Stdout, floor: &[READ, CUT, TIME, WALK, COPY_JSON] },
     Job {
         name: "files → stdout json", is_pipe: false, sink: Sink::Stdout, floor: &[READ, CUT, TIME, WALK, COPY_JSON]
@@ -58,6 +59,14 @@ const JOBS: [Job; 6] = [
         is_pipe: false,
         sink: Sink::BulkGzip,
         floor: &[READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP],
+    },
+    Job {
+        name: "files → loki and elasticsearch gzip",
+        is_pipe: false,
+        sink: Sink::LokiAndBulkGzip,
+        floor: &[
+            READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI, READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP,
+        ],
     },
 ];
 
@@ -86,9 +95,11 @@ fn run(job: &Job, input: &Input, server: &Server, options: &Options) -> Result<(
     fs::remove_dir_all(&scratch).map_err(failed)?;
     let (run, lines, text, bytes) = done?;
     let counted = &input.counted;
-    if lines.is_some_and(|lines| lines != counted.lines) || text.is_some_and(|text| text != counted.text_bytes) {
+    let stores = if job.sink == Sink::LokiAndBulkGzip { 2 } else { 1 };
+    if lines.is_some_and(|lines| lines != counted.lines * stores) || text.is_some_and(|text| text != counted.text_bytes)
+    {
         return Err(format!(
-            "{} lines of {} bytes of text were written, the store found {lines:?} of {text:?}",
+            "{} lines of {} bytes of text were written for each of {stores}, the store found {lines:?} of {text:?}",
             counted.lines, counted.text_bytes
         ));
     }
@@ -111,6 +122,9 @@ fn run_in(job: &Job, input: &Input, server: &Server, options: &Options, scratch:
         Sink::Stdout => add(&["--once", "--to", "stdout:", "--format", "json", "--state-dir", &state]),
         Sink::Loki => add(&["--once", "--to", &format!("loki+{url}"), "--state-dir", &state]),
         Sink::BulkGzip => add(&["--once", "--to", &format!("es+{url}"), "--state-dir", &state]),
+        Sink::LokiAndBulkGzip => {
+            add(&["--once", "--to", &format!("loki+{url}"), "--to", &format!("es+{url}"), "--state-dir", &state]);
+        }
         Sink::Bulk => {
             // Without gzip: settings that only a file can say, of a daemon that reads to the end when it is stopped.
             let text = format!(
@@ -131,7 +145,7 @@ fn run_in(job: &Job, input: &Input, server: &Server, options: &Options, scratch:
         return Ok((run, None, None, 0));
     }
     let found = server.found()?;
-    let text = (job.sink == Sink::Loki).then_some(found.text_bytes);
+    let text = matches!(job.sink, Sink::Loki | Sink::LokiAndBulkGzip).then_some(found.text_bytes);
     Ok((run, Some(found.lines), text, found.body_bytes))
 }
 

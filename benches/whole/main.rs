@@ -1,10 +1,11 @@
-//! What the program costs, beside what the same bytes cost a bare loop: floors, cores and the whole program, in one
+//! What the program costs, beside what the same bytes cost a bare loop: floors, cores, the whole program and the daemon, in one
 //! run and one table. `benches/run` builds what it needs and starts it.
 //!
 //! ```text
 //! generate (or find) the input ─▶ serve: another process, counts    ┌─ floors   on a sample, this thread's CPU time
 //!                                 as often as there are rounds: ────┼─ cores    on the sample, the crate's own API
 //!                                                                   └─ whole    measure ─▶ tailwater ─▶ serve
+//!                                                                   └─ live     logs ─▶ tailwater ─▶ serve
 //! ```
 //! **Invariant**: a figure and its floor come from the same run on the same input, floors and jobs taking turns, so that
 //! a busy neighbour or another machine shows in both. A job whose store did not count every line once is no figure: the
@@ -22,6 +23,7 @@ mod decode;
 mod floors;
 mod input;
 mod jobs;
+mod live;
 mod options;
 mod reference;
 mod report;
@@ -81,6 +83,9 @@ fn bench(arguments: &[String]) -> Result<(), String> {
         }
         if options.has(table::Layer::Whole) {
             jobs::round(&input, &server, &options, &mut table)?;
+        }
+        if options.has(table::Layer::Live) {
+            live::round(&server, &options, &mut table)?;
         }
     }
     let text = report::render(&options, &input, &sample, &table);

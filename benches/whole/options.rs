@@ -13,7 +13,7 @@ usage: benches/run [OPTIONS]
   --size SIZE      bytes of CRI logs (1GiB)
   --pods N         files they are spread over (100)
   --rounds N       how often everything is measured (5)
-  --only LAYER     floors, cores or whole; may be repeated. Without floors there are no ratios
+  --only LAYER     floors, cores, whole or live; may be repeated. Without floors there are no ratios
   --job NAME       only jobs whose name contains NAME
   --binary FILE    the program to be measured (the release build beside this one)
   --out FILE       write the report there too

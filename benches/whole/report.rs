@@ -39,6 +39,14 @@ pub fn render(options: &Options, input: &Input, sample: &Sample, table: &Table) 
             out += &section(layer, &rows, table);
         }
     }
+    if !table.lives.is_empty() {
+        out += "\n## live\n\nA daemon with a Loki sink; windows of ten seconds.\n\n| what | | min..max | goal |\n|---|---:|---:|---:|\n";
+    }
+    for live in &table.lives {
+        let Spread { median, min, max } = Spread::of(&live.values);
+        out +=
+            &format!("| {} | {median:.2} {} | {min:.2}..{max:.2} | {} |\n", live.name.trim_end(), live.unit, live.goal);
+    }
     out.trim_end().to_owned()
 }
 
@@ -49,7 +57,7 @@ fn section(layer: Layer, rows: &[&Row], table: &Table) -> String {
     out += match layer {
         Layer::Floor => "\n|---|---:|---:|---:|\n",
         Layer::Core => " floor | of floor |\n|---|---:|---:|---:|---:|---:|\n",
-        Layer::Whole => {
+        Layer::Whole | Layer::Live => {
             " system | floor | of floor | wall s/GiB | MiB/s | peak MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
         }
     };

@@ -7,6 +7,7 @@ use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::decode::{self, Found};
 
@@ -14,6 +15,8 @@ use crate::decode::{self, Found};
 struct Body {
     is_bulk: bool,
     is_gzip: bool,
+    /// When it was there, in nanoseconds since 1970.
+    came: i64,
     bytes: Vec<u8>,
 }
 
@@ -62,13 +65,16 @@ fn answer_all(stream: &TcpStream, bodies: &Bodies) -> io::Result<()> {
         }
         let mut bytes = Vec::with_capacity(length);
         reader.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let came = i64::try_from(since.as_nanos()).unwrap_or(i64::MAX);
         let mut kept = bodies.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match path.as_str() {
             "/found" => of_text(&found(&std::mem::take(&mut *kept))),
+            "/late" => of_text(&late(&std::mem::take(&mut *kept))),
             "/requests" => of_text(&kept.len().to_string()),
             _ => {
                 let is_bulk = path.contains("_bulk");
-                kept.push(Body { is_bulk, is_gzip, bytes });
+                kept.push(Body { is_bulk, is_gzip, came, bytes });
                 let stored = "HTTP/1.1 204 No Content\r\n\r\n".to_owned();
                 if is_bulk { of_text("{\"errors\":false}") } else { stored }
             }
@@ -98,6 +104,17 @@ fn found(bodies: &[Body]) -> String {
     }
     let Found { requests, body_bytes, plain_bytes, lines, text_bytes } = found;
     format!("{requests} {body_bytes} {plain_bytes} {lines} {text_bytes}")
+}
+
+/// Of each line when it came and the time that it says, both in nanoseconds since 1970.
+fn late(bodies: &[Body]) -> String {
+    let mut out = String::new();
+    for body in bodies.iter().filter(|body| !body.is_bulk) {
+        if let Err(problem) = decode::times(&body.bytes, &mut |time| out += &format!("{} {time}\n", body.came)) {
+            return problem;
+        }
+    }
+    out
 }
 
 /// The server as its parent sees it.
@@ -134,6 +151,20 @@ impl Server {
         let numbers: Vec<u64> = text.split(' ').map_while(|number| number.parse().ok()).collect();
         let [requests, body_bytes, plain_bytes, lines, text_bytes] = numbers[..] else { return Err(text) };
         Ok(Found { requests, body_bytes, plain_bytes, lines, text_bytes })
+    }
+}
+
+impl Server {
+    /// Of each line pushed since the server was asked last, how many milliseconds it came after the time that it says, or after
+    /// `began` (nanoseconds since 1970) where that is given.
+    pub fn late(&self, began: i64) -> Result<Vec<f64>, String> {
+        let text = ask(self.port, "/late")?;
+        let of = |line: &str| {
+            let (came, time) = line.split_once(' ')?;
+            let (came, time) = (came.parse::<i64>().ok()?, time.parse::<i64>().ok()?);
+            Some((came - if began > 0 { began } else { time }) as f64 / 1e6)
+        };
+        text.lines().map(|line| of(line).ok_or_else(|| format!("the counting server said `{line}`"))).collect()
     }
 }
 

@@ -12,22 +12,25 @@ pub enum Layer {
     Core,
     /// The program.
     Whole,
+    /// The program as a daemon.
+    Live,
 }
 
 impl Layer {
-    pub const ALL: [Layer; 3] = [Layer::Floor, Layer::Core, Layer::Whole];
+    pub const ALL: [Layer; 4] = [Layer::Floor, Layer::Core, Layer::Whole, Layer::Live];
 
     pub fn name(self) -> &'static str {
         match self {
             Layer::Floor => "floors",
             Layer::Core => "cores",
             Layer::Whole => "whole",
+            Layer::Live => "live",
         }
     }
 
     pub fn named(name: &str) -> Result<Layer, String> {
         let known = Layer::ALL.into_iter().find(|layer| layer.name() == name);
-        known.ok_or_else(|| format!("unknown layer `{name}`; known: floors, cores, whole"))
+        known.ok_or_else(|| format!("unknown layer `{name}`; known: floors, cores, whole, live"))
     }
 }
 
@@ -55,6 +58,19 @@ pub struct Row {
 #[derive(Default)]
 pub struct Table {
     pub rows: Vec<Row>,
+    pub lives: Vec<Live>,
+}
+
+/// A figure of the daemon.
+pub struct Live {
+    /// What of.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What it is to be; empty where nothing is asked of it.
+    pub goal: &'static str,
+    /// One a round.
+    pub values: Vec<f64>,
 }
 
 impl Table {
@@ -67,6 +83,16 @@ impl Table {
             self.rows.len() - 1
         });
         &mut self.rows[at]
+    }
+
+    /// The figures of the daemon of this name.
+    pub fn live(&mut self, name: &'static str, unit: &'static str, goal: &'static str) -> &mut Vec<f64> {
+        let known = self.lives.iter().position(|live| live.name == name);
+        let at = known.unwrap_or_else(|| {
+            self.lives.push(Live { name, unit, goal, values: Vec::new() });
+            self.lives.len() - 1
+        });
+        &mut self.lives[at].values
     }
 
     /// The sum of the floors of `row`, in CPU seconds per GiB of input; `None` where it names none or none was taken.

@@ -354,6 +354,7 @@ impl Follower {
         };
         self.bound.insert(record.id, found.stat.inode);
         self.slots.insert(found.stat.inode, slot);
+        self.busy.push(found.stat.inode);
     }
 }
 

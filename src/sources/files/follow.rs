@@ -31,6 +31,9 @@ use crate::model::origin::OriginId;
 
 /// How often files at an end, deleted, waiting or truncated are looked after.
 const TEND: Duration = Duration::from_millis(200);
+/// So few files are all looked at in every round; of more those that do nothing once in so long.
+const FEW: usize = 1000;
+const TEND_ALL: Duration = Duration::from_secs(1);
 /// How often everything is walked where every folder is watched on a file system that tells of all changes, where some may
 /// not tell, and where some folder is not watched.
 const WALK_TOLD: Duration = Duration::from_secs(60);
@@ -135,6 +138,12 @@ pub struct Follower {
     pub(super) wants_walk: bool,
     /// Where to look though nothing was told.
     pub(super) wants_look: BTreeSet<PathBuf>,
+    /// Files that are looked at in every round.
+    pub(super) busy: Vec<Inode>,
+    /// Of each chain the place of its last file with bytes, when all were last looked at.
+    pub(super) newest: HashMap<u64, u64>,
+    /// When that was.
+    tended: Option<Instant>,
     /// Counts the walks, those of single folders too.
     pub(super) looks: u64,
     pub(super) next_order: u64,
@@ -178,6 +187,9 @@ impl Follower {
             wants_walk: false,
             wants_look: BTreeSet::new(),
             looks: 0,
+            busy: Vec::new(),
+            newest: HashMap::new(),
+            tended: None,
             next_order,
             said_missing: false,
             forgot_missing: Instant::now(),
@@ -328,13 +340,22 @@ impl Follower {
 
     /// What time brings: first lines, ends, truncations, limits.
     fn tend(&mut self) {
-        self.tend_waiting(&self.newest_of_chains());
-        let newest = self.newest_of_chains();
+        // Most of many files do nothing: they are looked at once a second, and those that do something in every round.
+        let is_whole = self.slots.len() <= FEW || self.tended.is_none_or(|tended| tended.elapsed() >= TEND_ALL);
+        if is_whole {
+            self.tended = Some(Instant::now());
+            self.newest = self.newest_of_chains();
+            self.busy = self.slots.keys().copied().collect();
+        }
+        let newest = std::mem::take(&mut self.newest);
+        self.tend_waiting(&newest);
         let mut overtaken = Vec::new();
         let mut done = Vec::new();
-        for (inode, slot) in &mut self.slots {
+        let mut busy = std::mem::take(&mut self.busy);
+        busy.retain(|inode| {
+            let Some(slot) = self.slots.get_mut(inode) else { return false };
             if slot.content.is_none() {
-                continue;
+                return false;
             }
             let succeeded = newest.get(&slot.chain).is_some_and(|order| *order > slot.order);
             // What an active file grows by is known here too: a pipeline that waits for its store does not look, and what
@@ -343,6 +364,7 @@ impl Follower {
             if is_looked_at && slot.refresh() {
                 slot.marks.set_overtaken();
             }
+            let is_idle = !is_looked_at && !slot.marks.ended();
             if slot.marks.overtaken() {
                 overtaken.push(*inode);
             } else if slot.marks.all_done() {
@@ -354,7 +376,9 @@ impl Follower {
                     inbox(Signal::Wake(id));
                 }
             }
-        }
+            !is_idle
+        });
+        (self.newest, self.busy) = (newest, busy);
         for inode in overtaken {
             self.truncated(inode);
         }

@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use super::follow::Follower;
-use super::slot::FileContent;
+use super::slot::{FileContent, Slot};
 use super::watch::{Watch, Woken, tells};
 use crate::model::feed::{News, Signal};
 
@@ -57,9 +57,9 @@ impl Follower {
             return;
         }
         let is_told = |watch: i32| woken.files.contains(&watch);
-        for slot in
-            self.slots.values_mut().filter(|slot| slot.watch.is_some_and(|watch| woken.missed || is_told(watch)))
-        {
+        let is_woken = |slot: &Slot| slot.watch.is_some_and(|watch| woken.missed || is_told(watch));
+        for (inode, slot) in self.slots.iter_mut().filter(|(_, slot)| is_woken(slot)) {
+            self.busy.push(*inode);
             // One that was missed may still be armed; it is armed again all the same.
             self.stale_watches.extend(slot.watch.take().filter(|watch| !is_told(*watch)));
             slot.changed = Instant::now();
