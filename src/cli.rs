@@ -60,7 +60,7 @@ pub enum Command {
     Run(Config),
     /// Load a settings file, open nothing, and print the effective settings with secrets masked
     Check(Config),
-    /// List the cursors: pipeline, file, offset, size, lag
+    /// List the cursors: pipeline, file, offset, size, lag; `skip` and `reset` move them while nothing runs
     Checkpoints(Checkpoints),
     /// Print the JSON Schema of the settings file, for editors to complete from
     Schema,
@@ -78,18 +78,42 @@ pub struct Config {
     pub config: Option<PathBuf>,
 }
 
-/// Which cursors to list.
+/// Which cursors to list, or to move.
 #[derive(Debug, Args)]
 pub struct Checkpoints {
+    /// What to do with them, if not to list them.
+    #[command(subcommand)]
+    pub action: Option<CursorAction>,
     /// The state directory [env: TAILWATER_STATE_DIR]
-    #[arg(long, value_name = "DIR", conflicts_with = "config")]
+    // An id of its own: as a global flag it would be taken for the one that goes without a command.
+    #[arg(id = "cursors_dir", long = "state-dir", global = true, value_name = "DIR", conflicts_with = "config")]
     pub state_dir: Option<PathBuf>,
     /// The settings file that names the state directory [env: TAILWATER_CONFIG]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// One JSON object a line
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
+}
+
+/// What to do with cursors.
+#[derive(Debug, Subcommand)]
+pub enum CursorAction {
+    /// Move cursors to the end of their files: what was not delivered by now is never read
+    Skip(Cursors),
+    /// Remove cursors: their files are read from the beginning, and what was delivered is sent again
+    Reset(Cursors),
+}
+
+/// Which cursors to move.
+#[derive(Debug, Args)]
+pub struct Cursors {
+    /// Only those of this pipeline, which is called as its sink
+    #[arg(long, value_name = "NAME", required_unless_present = "file")]
+    pub pipeline: Option<String>,
+    /// Only those in this file and its rotations, as the list of cursors names it
+    #[arg(long, value_name = "PATH")]
+    pub file: Option<PathBuf>,
 }
 
 /// Which shell completions are for.
@@ -204,6 +228,12 @@ mod tests {
         assert!(parse("tailwater --format xml").is_err());
         assert!(parse("tailwater --to null: run").is_err());
         assert!(parse("tailwater checkpoints --state-dir a --config b").is_err());
+        assert!(parse("tailwater checkpoints skip --state-dir a").is_err(), "nothing is moved by an oversight");
+        let skip = parse("tailwater checkpoints skip --state-dir a --file /b").expect("a command");
+        assert!(matches!(
+            skip.command,
+            Some(Command::Checkpoints(Checkpoints { action: Some(CursorAction::Skip(_)), state_dir: Some(_), .. }))
+        ));
     }
 
     #[test]

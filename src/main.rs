@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tailwater::app;
-use tailwater::cli::{self, Cli, Command};
+use tailwater::app::cursors::{Change, Wanted};
+use tailwater::cli::{self, Cli, Command, CursorAction, Cursors};
 use tailwater::config::flags::LogTyped;
 use tailwater::config::machine::Machine;
 use tailwater::config::settings::Settings;
@@ -48,12 +49,24 @@ fn main() -> ExitCode {
         Some(Command::Man) => print(&cli::man()),
         Some(Command::Checkpoints(which)) => {
             match state_dir(which.state_dir.as_deref(), which.config.as_deref(), &log, &machine) {
-                Ok(dir) => app::checkpoints::list(&dir, which.json),
+                Ok(dir) => match &which.action {
+                    None => app::checkpoints::list(&dir, which.json),
+                    Some(CursorAction::Skip(cursors)) => {
+                        app::cursors::change(&dir, &wanted(cursors), Change::Skip, which.json)
+                    }
+                    Some(CursorAction::Reset(cursors)) => {
+                        app::cursors::change(&dir, &wanted(cursors), Change::Reset, which.json)
+                    }
+                },
                 Err(exit) => exit,
             }
         }
     };
     exit.into()
+}
+
+fn wanted(cursors: &Cursors) -> Wanted<'_> {
+    Wanted { pipeline: cursors.pipeline.as_deref(), file: cursors.file.as_deref() }
 }
 
 fn run(settings: Settings, machine: &Machine<'_>) -> Exit {

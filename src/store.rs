@@ -142,6 +142,18 @@ impl Store {
         Ok(slots.state)
     }
 
+    /// Changes the state by hand and writes it whole; nothing else may use the store meanwhile. An error where it could
+    /// not be written, and then nothing is changed for the next start.
+    pub fn edit(&self, change: impl FnOnce(&mut State)) -> io::Result<()> {
+        let errors = self.counts().0;
+        if self.lock().lock.is_none() {
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it cannot be locked"));
+        }
+        change(&mut self.lock().state);
+        self.snapshot();
+        if self.counts().0 == errors { Ok(()) } else { Err(io::Error::other("the checkpoint cannot be written there")) }
+    }
+
     /// What was found at the start.
     pub fn began(&self) -> &Began {
         &self.began

@@ -550,6 +550,54 @@ fn checkpoints_are_listed() {
 }
 
 #[test]
+fn cursors_are_moved_while_nothing_runs() {
+    let place = Place::new();
+    place.write("logs/a.log", "one\ntwo\n");
+    place.write("logs/b.log", "three\n");
+    let (from, state) = (place.text("logs/*.log"), place.state());
+    let (a, b) = (place.text("logs/a.log"), place.text("logs/b.log"));
+    let follow = || Tailwater::with(&place, ["--from", &from, "--state-dir", &state, "--format", "text"]);
+    let lines = || place.read("stdout").lines().count();
+    let mut process = follow().start();
+    process.wait_until("three lines", PATIENCE, || lines() == 3);
+    // While it runs, nothing is moved, and it is said who runs.
+    let skip =
+        |file: &str| Tailwater::with(&place, ["checkpoints", "skip", "--state-dir", &state, "--file", file]).run();
+    assert_eq!(skip(&a), 76);
+    assert!(place.read("log").contains(&format!("is held by process {}", process.id())), "{}", place.read("log"));
+    assert_eq!(process.terminate(), 0);
+    place.append("logs/a.log", "not wanted\nnor this, and it has no en");
+    place.append("logs/b.log", "wanted\n");
+    fs::remove_file(place.path("stdout")).expect("the output goes");
+    assert_eq!(skip(&a), 0);
+    assert_eq!(place.read("stdout"), format!("stdout  8 -> 19  {a}\n"));
+    assert_eq!(skip(&place.text("logs/c.log")), 64);
+    assert_eq!(
+        Tailwater::with(&place, ["checkpoints", "reset", "--state-dir", &state, "--pipeline", "stdot"]).run(),
+        64
+    );
+    assert!(place.read("log").contains("did you mean `stdout`?"), "{}", place.read("log"));
+    fs::remove_file(place.path("stdout")).expect("the output goes");
+    place.append("logs/a.log", "d\n");
+    let mut process = follow().start();
+    process.wait_until("two lines", PATIENCE, || lines() == 2);
+    assert_eq!(process.terminate(), 0);
+    let output = place.read("stdout");
+    assert!(output.contains("nor this, and it has no end") && output.contains("wanted"), "{output}");
+    // And from the beginning again, one file.
+    let reset = ["checkpoints", "reset", "--json", "--state-dir", &state, "--pipeline", "stdout", "--file", &b];
+    fs::remove_file(place.path("stdout")).expect("the output goes");
+    assert_eq!(Tailwater::with(&place, reset).run(), 0);
+    let said: serde_json::Value = serde_json::from_str(&place.read("stdout")).expect("JSON");
+    assert_eq!((&said["from"], &said["to"]), (&serde_json::json!(13), &serde_json::json!(0)));
+    fs::remove_file(place.path("stdout")).expect("the output goes");
+    let mut process = follow().start();
+    process.wait_until("both lines of it", PATIENCE, || lines() == 2);
+    assert_eq!(process.terminate(), 0);
+    assert!(place.read("stdout").contains("three"), "{}", place.read("stdout"));
+}
+
+#[test]
 fn version_and_help() {
     let place = Place::new();
     assert_eq!(Tailwater::with(&place, ["--version"]).run(), 0);

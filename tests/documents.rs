@@ -33,6 +33,11 @@ fn commands() {
         "exit" => Some(exit_codes()),
         "commands" => Some(subcommands()),
         "flags" => Some(flags(Cli::command().get_arguments())),
+        "checkpoints skip" => {
+            let command = Cli::command();
+            let skip = command.find_subcommand("checkpoints").and_then(|command| command.find_subcommand("skip"));
+            skip.map(|skip| flags(skip.get_arguments()))
+        }
         _ => {
             let command = Cli::command();
             command.get_subcommands().find(|known| known.get_name() == name).map(|known| flags(known.get_arguments()))

@@ -13,7 +13,7 @@
 //! - [`start`]: starts everything; [`net`]: the network's thread; [`sources`]: the threads that read
 //! - [`supervise`]: what happens until the end, and what that comes to
 //! - [`pages`]: what the admin port shows
-//! - [`checkpoints`]: the command that lists cursors
+//! - [`checkpoints`]: the command that lists cursors; [`cursors`]: those that move them
 //! - [`machine`]: what is asked of the machine at the start
 #![expect(
     clippy::disallowed_methods,
@@ -21,6 +21,7 @@
 )]
 
 pub mod checkpoints;
+pub mod cursors;
 pub mod machine;
 pub mod net;
 pub mod pages;

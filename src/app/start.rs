@@ -176,7 +176,8 @@ fn open_store(settings: &Settings) -> Result<Store, Refused> {
     open_dir(dir, settings.shutdown_grace)
 }
 
-fn open_dir(dir: &Path, wait: Duration) -> Result<Store, Refused> {
+/// Opens a state directory; refused where another process holds it.
+pub(super) fn open_dir(dir: &Path, wait: Duration) -> Result<Store, Refused> {
     Store::open(dir, wait).map_err(|OpenError::Locked(holder)| {
         let holder = holder.map_or_else(|| "another process".to_owned(), |id| format!("process {id}"));
         Refused {

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use tracing::{debug, info};
 
+use super::end::line_start;
 use super::find::Found;
 use super::follow::{Follower, age};
 use super::gzip::{self, GzipContent, OnDamage, Reading};
@@ -28,8 +29,6 @@ use crate::sources::{StartAt, spool};
 const ORDER_STEP: u64 = 1 << 16;
 /// Bytes that are compared to know a copy.
 const COMPARED: usize = 1024;
-/// How far a line's beginning is looked for, where reading starts at a file's end.
-const LINE_BACK: usize = 64 << 10;
 
 /// What was opened.
 pub(super) struct Opened {
@@ -395,15 +394,6 @@ fn same_so_far(file: &FileContent, size: u64, opened: &Opened) -> bool {
 
 fn is_compressed_from(found: &Found, slot: &Slot) -> bool {
     found.path.with_extension("") == slot.path
-}
-
-/// The last line's start at or before `size`, where it is near.
-fn line_start(file: &FileContent, size: u64) -> u64 {
-    let start = size.saturating_sub(LINE_BACK as u64);
-    let mut bytes = vec![0; (size - start) as usize];
-    // Where it cannot be read, the size must do: the rest of a line is a line then.
-    let count = read_full(file, start, &mut bytes).unwrap_or(0);
-    memchr::memrchr(b'\n', &bytes[..count]).map_or(size, |at| start + at as u64 + 1)
 }
 
 /// An origin whose bytes are gone has no inode: it is kept so that its count is not given again.

@@ -4,6 +4,7 @@
 //! - [`slot`]: one file that is followed, and when it is at its end
 //! - [`watch`]: tells of folders in which something changed
 //! - [`identify`]: whose content a file holds
+//! - [`end`]: where reading begins that wants only what comes
 //! - [`gzip`]: a compressed file's content
 //! - [`follow`]: the thread that keeps all of it and hands feeds to the pipelines
 //! - `look`: its part that walks, everything or single folders
@@ -16,6 +17,7 @@
 
 pub mod claim;
 mod descriptors;
+pub mod end;
 pub mod find;
 pub mod follow;
 pub mod gzip;
