@@ -300,7 +300,7 @@ fn series() -> String {
     pipeline.filtered("x");
     let name = WorkloadName { namespace: "x".into(), pod: "x".into(), container: "x".into(), source: "x".into() };
     let workload = WorkloadLook { name, account: Account::default(), lag: Lag::default(), origins: 1 };
-    pipeline.publish(&Look { workloads: vec![workload], ..Look::default() });
+    pipeline.publish(0, &Look { workloads: vec![workload], ..Look::default() });
     let page = metrics.render(true);
     let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {

@@ -20,3 +20,5 @@ mod scenario;
 #[path = "flow/spool.rs"]
 mod spool;
 mod support;
+#[path = "flow/workers.rs"]
+mod workers;

@@ -41,6 +41,7 @@ fn machine() -> Machine<'static> {
         variables: &Vec::new,
         what_is: &what_is,
         memory: None,
+        cpus: 2,
         stdout_terminal: false,
         stderr_terminal: false,
     }
@@ -144,4 +145,26 @@ fn what_check_shows_loads_again_and_shows_the_same() {
         shown += 1;
     }
     assert!(shown > 4, "{shown} files");
+}
+
+/// Workers that have no CPU, or no memory, are left out, and it is said.
+#[test]
+fn no_more_workers_than_can_be_fed() {
+    let load = |top: &str, workers: usize| {
+        let text = format!(
+            "{top}\nstate_dir: /s\nsources: {{ s: {{ type: file, include: /x }} }}\nsinks: {{ out: {{ type: 'null', workers: {workers} }} }}\n"
+        );
+        let settings = Settings::from_file(text.as_bytes(), "t.yaml", &LogTyped::default(), &machine());
+        let settings = settings.unwrap_or_else(|problems| panic!("{:?}", problems.0));
+        let notices: Vec<String> = settings.notices.iter().map(|notice| notice.text.clone()).collect();
+        (settings.sinks[0].workers, notices)
+    };
+    assert_eq!(load("", 1), (1, vec![]));
+    assert_eq!(load("", 2), (2, vec![]));
+    let (workers, notices) = load("", 8);
+    assert_eq!(workers, 2);
+    assert!(notices[0].contains("runs with 2 of its 8 workers") && notices[0].contains("no more CPUs"), "{notices:?}");
+    let (workers, notices) = load("memory_limit: 6MiB", 2);
+    assert_eq!(workers, 1);
+    assert!(notices[0].contains("`memory_limit`"), "{notices:?}");
 }

@@ -32,41 +32,70 @@ struct Job {
     name: &'static str,
     is_pipe: bool,
     sink: Sink,
+    workers: usize,
     /// The steps that it cannot avoid.
     floor: &'static [&'static str],
 }
 
-const JOBS: [Job; 7] = [
-    Job { name: "pipe → stdout json", is_pipe: true, sink: Sink::Stdout, floor: &[READ, CUT, TIME, WALK, COPY_JSON] },
+const JOBS: [Job; 9] = [
     Job {
-        name: "files → stdout json", is_pipe: false, sink: Sink::Stdout, floor: &[READ, CUT, TIME, WALK, COPY_JSON]
+        name: "pipe → stdout json",
+        is_pipe: true,
+        sink: Sink::Stdout,
+        workers: 1,
+        floor: &[READ, CUT, TIME, WALK, COPY_JSON],
     },
-    Job { name: "files → null", is_pipe: false, sink: Sink::Null, floor: &[READ, CUT, TIME, LEVEL] },
+    Job {
+        name: "files → stdout json",
+        is_pipe: false,
+        sink: Sink::Stdout,
+        workers: 1,
+        floor: &[READ, CUT, TIME, WALK, COPY_JSON],
+    },
+    Job { name: "files → null", is_pipe: false, sink: Sink::Null, workers: 1, floor: &[READ, CUT, TIME, LEVEL] },
     Job {
         name: "files → loki",
         is_pipe: false,
         sink: Sink::Loki,
+        workers: 1,
         floor: &[READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI],
     },
     Job {
         name: "files → elasticsearch",
         is_pipe: false,
         sink: Sink::Bulk,
+        workers: 1,
         floor: &[READ, CUT, TIME, WALK, COPY_BULK, SEND_BULK],
     },
     Job {
         name: "files → elasticsearch gzip",
         is_pipe: false,
         sink: Sink::BulkGzip,
+        workers: 1,
         floor: &[READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP],
     },
     Job {
         name: "files → loki and elasticsearch gzip",
         is_pipe: false,
         sink: Sink::LokiAndBulkGzip,
+        workers: 1,
         floor: &[
             READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI, READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP,
         ],
+    },
+    Job {
+        name: "files → null, 2 workers",
+        is_pipe: false,
+        sink: Sink::Null,
+        workers: 2,
+        floor: &[READ, CUT, TIME, LEVEL],
+    },
+    Job {
+        name: "files → loki, 2 workers",
+        is_pipe: false,
+        sink: Sink::Loki,
+        workers: 2,
+        floor: &[READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI],
     },
 ];
 
@@ -139,7 +168,16 @@ fn run_in(job: &Job, input: &Input, server: &Server, options: &Options, scratch:
             stdin = Stdin::StopWhen(Box::new(move || Server::requests_at(port).map(|requests| requests > 0)));
         }
     }
-    let run = child::run(&options.binary, &arguments, stdin, Stdio::null(), scratch)?;
+    let mut program = options.binary.clone();
+    if job.workers > 1 {
+        // `env` becomes the program.
+        let workers = ["NULL", "LOKI"].map(|sink| format!("TAILWATER__SINKS__{sink}__WORKERS={}", job.workers));
+        let of_sink = if job.sink == Sink::Null { &workers[0] } else { &workers[1] };
+        let before = [of_sink.clone(), program.display().to_string()];
+        arguments.splice(0..0, before);
+        program = PathBuf::from("/usr/bin/env");
+    }
+    let run = child::run(&program, &arguments, stdin, Stdio::null(), scratch)?;
     if matches!(job.sink, Sink::Null | Sink::Stdout) {
         // What stdout gets is counted in a run of its own: reading it would cost, and be measured.
         return Ok((run, None, None, 0));

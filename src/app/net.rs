@@ -33,7 +33,7 @@ pub(super) struct Net {
     pub(super) events: Sender<Event>,
 }
 
-/// Of each sink behind HTTP: its place, its pipeline's inbox, its batches.
+/// Of each worker of a sink behind HTTP: the sink's place, the worker's inbox, its batches.
 pub(super) type OverHttp = Vec<(usize, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>)>;
 
 /// Starts the runtime's thread; waits until every client is made and the admin port is bound.
@@ -79,11 +79,14 @@ async fn prepare(
             message: format!("sink `{}` cannot be started: {message}", sink.name),
             exit: Exit::Usage,
         })?;
+        let mut settings = store.delivery;
+        // The workers of a sink share its requests.
+        settings.requests_in_flight = settings.requests_in_flight.div_ceil(sink.workers);
         let delivery = Delivery {
             sink: Arc::clone(&sink.name),
             wire: Arc::clone(&sink.sink.wire),
             transport,
-            settings: store.delivery,
+            settings,
             metrics: net.metrics.pipeline(&sink.name),
             progress: Arc::clone(&net.progress),
         };

@@ -20,11 +20,13 @@ use crate::pipeline::Inbox;
 /// A pipeline answers between two turns, which take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One pipeline that can be asked.
+/// One worker of a pipeline that can be asked.
 #[derive(Clone)]
 pub struct Asked {
     /// The sink's name.
     pub name: Arc<str>,
+    /// Which of its workers it is.
+    pub worker: usize,
     /// Where it is asked.
     pub inbox: Sender<Inbox>,
     /// Its series.
@@ -38,7 +40,7 @@ pub fn metrics(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>, per_workload: boo
         Box::pin(async move {
             for (pipeline, look) in pipelines.iter().zip(ask(&pipelines, false).await) {
                 if let Some(look) = look {
-                    pipeline.metrics.publish(&look);
+                    pipeline.metrics.publish(pipeline.worker, &look);
                 }
             }
             metrics.render(per_workload)
@@ -52,12 +54,19 @@ pub fn status(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>) -> Page {
         let (metrics, pipelines) = (Arc::clone(&metrics), Arc::clone(&pipelines));
         Box::pin(async move {
             let looks = ask(&pipelines, true).await;
-            let all = pipelines.iter().zip(looks).map(|(pipeline, look)| PipelineStatus {
-                name: pipeline.name.to_string(),
-                look,
-                metrics: Arc::clone(&pipeline.metrics),
-            });
-            status::render(cli::VERSION, &metrics.process(), all.collect())
+            let mut all: Vec<PipelineStatus> = Vec::new();
+            for (pipeline, look) in pipelines.iter().zip(looks) {
+                match all.last_mut().filter(|_| pipeline.worker > 0) {
+                    // Where one of a sink's workers does not answer, all are shown as they were last.
+                    Some(known) => known.look = known.look.take().zip(look).map(|(known, look)| known.and(look)),
+                    None => all.push(PipelineStatus {
+                        name: pipeline.name.to_string(),
+                        look,
+                        metrics: Arc::clone(&pipeline.metrics),
+                    }),
+                }
+            }
+            status::render(cli::VERSION, &metrics.process(), all)
         })
     })
 }

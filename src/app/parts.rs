@@ -77,6 +77,10 @@ pub struct Running {
 pub struct Started {
     /// The sink's name.
     pub name: Arc<str>,
+    /// The sink's place in the settings.
+    pub sink: usize,
+    /// Which of its workers it is, from 0.
+    pub worker: usize,
     /// How it is delivered.
     pub transport: Transport,
     /// Its inbox.

@@ -16,6 +16,7 @@ use crate::pipeline::Inbox;
 use crate::sources::files::find::Finder;
 use crate::sources::files::follow::{Follower, Gauges, Limits, Parts as FollowerParts};
 use crate::sources::files::watch::{Waker, Watch};
+use crate::sources::share::Share;
 use crate::sources::stdin::{self, Pipe};
 use crate::sources::{StartAt, spool};
 use crate::store::{Began, Store};
@@ -31,8 +32,9 @@ pub(super) fn start_sources(
 ) -> Result<(Arc<AtomicBool>, Option<Waker>), Refused> {
     let host = machine::host();
     let own_uid = machine::own_pod_uid();
-    let wanted_by =
-        |source: usize| -> Vec<bool> { settings.sinks.iter().map(|sink| sink.sources.contains(&source)).collect() };
+    let wanted_by = |source: usize| -> Vec<bool> {
+        pipelines.iter().map(|pipeline| settings.sinks[pipeline.sink].sources.contains(&source)).collect()
+    };
     let inbox = |pipeline: &Started| {
         let inbox = pipeline.inbox.clone();
         // A pipeline that has ended wants no more feeds.
@@ -60,13 +62,16 @@ pub(super) fn start_sources(
         match Finder::new(name, &source.settings, source.parser, wanted_by(index), own_uid.as_deref()) {
             Some(finder) => finders.push(finder),
             None => {
-                let pipe = Pipe::new(settings.pipe_bytes, settings.sinks.len());
+                let pipe = Pipe::new(settings.pipe_bytes, pipelines.len());
+                // A pipe is one origin, which is the first worker's.
+                let wanted_by = wanted_by(index).into_iter().zip(pipelines);
+                let wanted_by = wanted_by.map(|(wanted, pipeline)| wanted && pipeline.worker == 0).collect();
                 let parts = stdin::Parts {
                     source: Arc::clone(&source.name),
                     parser: source.parser,
                     host: Arc::clone(&host),
                     pipelines: pipelines.iter().map(|pipeline| Box::new(inbox(pipeline)) as _).collect(),
-                    wanted_by: wanted_by(index),
+                    wanted_by,
                 };
                 let events = events.clone();
                 spawn("stdin", move || {
@@ -100,6 +105,13 @@ pub(super) fn start_sources(
         pipelines: pipelines
             .iter()
             .map(|pipeline| (Arc::clone(&pipeline.name), Arc::new(inbox(pipeline)) as _))
+            .collect(),
+        shares: pipelines
+            .iter()
+            .map(|pipeline| {
+                let sink = &settings.sinks[pipeline.sink];
+                Share::new(pipeline.worker, sink.workers, sink.sink.encoder())
+            })
             .collect(),
         limits: Limits {
             hold_deleted: settings.hold_deleted,

@@ -51,15 +51,18 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     let mut pipelines = Vec::new();
     let mut over_http = Vec::new();
     let mut stdout_jobs = None;
-    for (index, sink) in settings.sinks.iter().enumerate() {
+    let workers =
+        settings.sinks.iter().enumerate().flat_map(|(at, sink)| (0..sink.workers).map(move |of| (at, sink, of)));
+    for (index, (at, sink, worker)) in workers.enumerate() {
         let (inbox_sender, inbox) = mpsc::channel();
         let pipeline_metrics = metrics.pipeline(&sink.name);
-        let budget = Budget::new(sink.share);
+        // Each has memory of its own: where one waits for it, its own reports bring it back.
+        let budget = Budget::new(sink.share / sink.workers);
         pipeline_metrics.show_budget(&budget);
         let outlet: Box<dyn Fn(Batch) + Send> = match sink.sink.transport {
             Transport::Http => {
                 let (batches, received) = tokio_mpsc::unbounded_channel();
-                over_http.push((index, inbox_sender.clone(), received));
+                over_http.push((at, inbox_sender.clone(), received));
                 // The delivery can only be gone when the process ends, and then nobody reads the file's rest.
                 Box::new(move |batch| drop(batches.send(batch)))
             }
@@ -74,6 +77,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         let parts = Parts {
             name: Arc::clone(&sink.name),
             index,
+            worker,
             tools: Tools {
                 encoder: sink.sink.encoder(),
                 parsers: settings.parsers.clone(),
@@ -91,6 +95,8 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         let thread = spawn_pipeline(parts, event_sender.clone())?;
         pipelines.push(Started {
             name: Arc::clone(&sink.name),
+            sink: at,
+            worker,
             transport: sink.sink.transport,
             inbox: inbox_sender,
             thread: Some(thread),
@@ -136,6 +142,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
 fn asked(pipelines: &[Started], metrics: &Metrics) -> Arc<[Asked]> {
     let asked = pipelines.iter().map(|pipeline| Asked {
         name: Arc::clone(&pipeline.name),
+        worker: pipeline.worker,
         inbox: pipeline.inbox.clone(),
         metrics: metrics.pipeline(&pipeline.name),
     });

@@ -293,7 +293,8 @@ impl Supervisor<'_> {
             let metrics = self.running.metrics.pipeline(name);
             DropReason::ALL.iter().map(|reason| metrics.dropped(*reason).get()).sum::<u64>()
         };
-        self.running.pipelines.iter().map(|pipeline| of(&pipeline.name)).sum()
+        let sinks = self.running.pipelines.iter().filter(|pipeline| pipeline.worker == 0);
+        sinks.map(|pipeline| of(&pipeline.name)).sum()
     }
 
     fn outcome(&self) -> Exit {

@@ -270,6 +270,7 @@ mod tests {
             variables: &variables,
             what_is: &what_is,
             memory: None,
+            cpus: 2,
             stdout_terminal: false,
             stderr_terminal: false,
         };

@@ -21,6 +21,8 @@ pub struct Machine<'a> {
     pub what_is: &'a dyn Fn(&Path) -> Found,
     /// The memory limit of the cgroup, if it has one.
     pub memory: Option<u64>,
+    /// The CPUs that this process may use, by its affinity and its cgroup's quota; at least one.
+    pub cpus: usize,
     /// Whether stdout is a terminal.
     pub stdout_terminal: bool,
     /// Whether stderr is a terminal.
@@ -46,6 +48,7 @@ impl Machine<'static> {
             variables: &variables,
             what_is: &what_is,
             memory: memory_limit(&|path| fs::read_to_string(path).ok()), // Not readable: not limited, as far as we know.
+            cpus: std::thread::available_parallelism().map_or(1, usize::from), // Not to be told: one is there.
             stdout_terminal: stdout().is_terminal(),
             stderr_terminal: stderr().is_terminal(),
         }

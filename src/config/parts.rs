@@ -9,7 +9,7 @@ use super::machine::Machine;
 use crate::deliver::{self, DeadLetter, http};
 use crate::flow::batch;
 use crate::model::feed::ParserName;
-use crate::model::settings::{Key, Node, Place, Problems, Section, Value, meant, nearest};
+use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value, meant, nearest};
 use crate::parse::Parser;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
@@ -31,7 +31,15 @@ pub const SINK_KEYS: &[Key] = &[
     Key { name: "type", kind: "kind of sink", default: "", help: "where it ships to" },
     Key { name: "sources", kind: "list of sources", default: "", help: "whose lines it gets; all if not set" },
     Key { name: "batch", kind: "map", default: "", help: "when a batch is full" },
+    Key {
+        name: "workers",
+        kind: "number",
+        default: "1",
+        help: "threads that read and encode, each with its own files and its part of the memory; fewer where there are fewer CPUs, or less memory than two batches for each",
+    },
 ];
+/// More are a mistake: each takes a core at a few hundred megabytes a second.
+const MOST_WORKERS: usize = 64;
 
 /// Names, their places and what stands under them.
 pub(super) type Entries<'a> = Vec<(&'a str, &'a Place, &'a Node)>;
@@ -79,6 +87,8 @@ pub struct Sink {
     pub sources: Vec<usize>,
     /// When a batch is full.
     pub batch: batch::Settings,
+    /// The threads that read and encode for it; at least one.
+    pub workers: usize,
     /// The bytes that its pipeline may hold; enough for two batches for each worker.
     pub share: usize,
     /// How its store is reached; where it has one.
@@ -159,6 +169,7 @@ pub(super) fn sinks(
             name: name.into(),
             place: place.clone(),
             kind: kind.name,
+            workers: section.parsed("workers", workers).unwrap_or(1),
             share: 0,
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
@@ -181,6 +192,32 @@ pub(super) fn sinks(
         unused(sources, &read, problems);
     }
     read
+}
+
+fn workers(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number @ 1..=MOST_WORKERS) => Ok(number),
+        _ => Err(format!("expected a whole number from 1 to {MOST_WORKERS}")),
+    }
+}
+
+/// Lets no more workers run than there are CPUs for, and than the sink's share feeds; says where that is fewer than asked for.
+pub(super) fn limit_workers(sinks: &mut [Sink], cpus: usize, max_line: usize, notices: &mut Vec<Problem>) {
+    for sink in sinks.iter_mut().filter(|sink| sink.workers > 1) {
+        let fed = sink.share / (2 * sink.permit_bytes(max_line)).max(1);
+        let possible = sink.workers.min(cpus).min(fed).max(1);
+        if possible < sink.workers {
+            let why = if possible < cpus {
+                "two batches for each need more memory than `memory_limit` leaves for it"
+            } else {
+                "the machine, or the process's CPU quota, has no more CPUs"
+            };
+            let text = format!("sink `{}` runs with {possible} of its {} workers: {why}", sink.name, sink.workers);
+            let hint = "write a smaller number, or give it more".to_owned();
+            notices.push(Problem { place: sink.place.clone(), text, hint: Some(hint) });
+            sink.workers = possible;
+        }
+    }
 }
 
 /// What sinks are told from outside their own settings.

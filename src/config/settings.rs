@@ -184,7 +184,7 @@ impl Settings {
         state: State,
         mut problems: Problems,
     ) -> Result<Self, Problems> {
-        let notices = renamed::apply(&mut tree, renamed::RENAMED, &mut problems);
+        let mut notices = renamed::apply(&mut tree, renamed::RENAMED, &mut problems);
         let mut root = Section::new("the settings", &tree, &[KEYS], &mut problems);
         let state_dir = root.parsed("state_dir", |text| match text {
             "" => Err("expected a directory that outlives the process, such as `/var/lib/tailwater`".to_owned()),
@@ -226,6 +226,7 @@ impl Settings {
         {
             ask_for_memory(&tree, memory_limit, has_pipe, &scarce, &mut problems);
         }
+        parts::limit_workers(&mut sinks, machine.cpus, max_line, &mut notices);
         if !problems.0.is_empty() {
             return Err(problems);
         }

@@ -26,6 +26,24 @@ pub struct Look {
     pub origins: Vec<OriginLook>,
 }
 
+impl Look {
+    /// That of two workers of one pipeline.
+    pub fn and(mut self, other: Self) -> Self {
+        self.account.add(&other.account);
+        self.unreachable += other.unreachable;
+        self.lag.add(other.lag);
+        self.since_progress = self.since_progress.max(other.since_progress);
+        for workload in other.workloads {
+            match self.workloads.binary_search_by(|known| known.name.cmp(&workload.name)) {
+                Ok(at) => self.workloads[at].add(workload),
+                Err(at) => self.workloads.insert(at, workload),
+            }
+        }
+        self.origins.extend(other.origins);
+        self
+    }
+}
+
 /// How far a reader is behind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Lag {
@@ -76,6 +94,14 @@ pub struct WorkloadLook {
     pub lag: Lag,
     /// Its origins that are read or not settled.
     pub origins: u64,
+}
+
+impl WorkloadLook {
+    fn add(&mut self, other: Self) {
+        self.account.add(&other.account);
+        self.lag.add(other.lag);
+        self.origins += other.origins;
+    }
 }
 
 /// One origin in a pipeline.

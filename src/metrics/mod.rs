@@ -120,9 +120,11 @@ pub struct PipelineMetrics {
     requests: IntCounterVec,
     permit_held: IntGauge,
     permit_size: IntGauge,
-    budget: OnceLock<Budget>,
+    /// Of each worker.
+    budgets: Mutex<Vec<Budget>>,
     last_error: Mutex<Option<LastError>>,
-    published: Mutex<Look>,
+    /// The last look at each worker.
+    published: Mutex<Vec<Look>>,
     name: String,
 }
 
@@ -321,14 +323,22 @@ impl PipelineMetrics {
         self.requests.with_label_values(&[self.name.as_str(), outcome.name()])
     }
 
-    /// Shows this budget's permits. The first one counts.
+    /// Shows this budget's permits, beside those of other workers.
     pub fn show_budget(&self, budget: &Budget) {
-        self.budget.get_or_init(|| budget.clone());
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner).push(budget.clone());
     }
 
-    /// Brings the series up to what the pipeline says of itself. A look that is older than the last one changes no
-    /// counter.
-    pub fn publish(&self, look: &Look) {
+    /// Brings the series up to what one of the pipeline's workers says of itself. A look that is older than the last one
+    /// changes no counter.
+    pub fn publish(&self, worker: usize, look: &Look) {
+        let look = {
+            let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+            if published.len() <= worker {
+                published.resize_with(worker + 1, Look::default);
+            }
+            published[worker] = Look { origins: Vec::new(), ..look.clone() };
+            sum(&published)
+        };
         let up_to = |counter: &IntCounter, value: u64| counter.inc_by(value.saturating_sub(counter.get()));
         let account = &look.account;
         up_to(&self.lines_read, account.read.entries);
@@ -349,17 +359,17 @@ impl PipelineMetrics {
         self.lag_bytes.set(look.lag.bytes as i64);
         self.lag_seconds.set(look.lag.age.as_secs_f64());
         self.since_progress.set(look.since_progress.as_secs_f64());
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = Look { origins: Vec::new(), ..look.clone() };
     }
 
     /// The last look that was published.
     pub fn published(&self) -> Look {
-        self.published.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        sum(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The bytes that permits hold and that they may hold.
     pub fn memory(&self) -> (usize, usize) {
-        self.budget.get().map_or((0, 0), |budget| (budget.held(), budget.size()))
+        let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        budgets.iter().fold((0, 0), |(held, size), budget| (held + budget.held(), size + budget.size()))
     }
 
     /// Notes what a store said. `words` are masked, and hold nothing of a line.
@@ -375,9 +385,10 @@ impl PipelineMetrics {
     }
 
     fn refresh(&self) {
-        if let Some(budget) = self.budget.get() {
-            self.permit_held.set(budget.held() as i64);
-            self.permit_size.set(budget.size() as i64);
+        let (held, size) = self.memory();
+        if size > 0 {
+            self.permit_held.set(held as i64);
+            self.permit_size.set(size as i64);
         }
     }
 }
@@ -411,15 +422,20 @@ impl Families {
             requests: self.requests.clone(),
             permit_held: self.permit_held.with_label_values(&[name]),
             permit_size: self.permit_size.with_label_values(&[name]),
-            budget: OnceLock::new(),
+            budgets: Mutex::default(),
             name: name.to_owned(),
         };
         // Asking for a series makes it.
-        pipeline.publish(&Look::default());
+        pipeline.publish(0, &Look::default());
         Outcome::ALL.iter().for_each(|&outcome| drop(pipeline.requests(outcome)));
         FLAWS.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
         pipeline
     }
+}
+
+/// That of all workers.
+fn sum(looks: &[Look]) -> Look {
+    looks.iter().cloned().reduce(Look::and).unwrap_or_default()
 }
 
 fn of<P: Atomic>(family: &GenericCounterVec<P>, pipeline: &str) -> prometheus::core::GenericCounter<P> {
@@ -442,7 +458,7 @@ mod tests {
         pipeline.request_duration.observe(0.02);
         let mut look = Look::default();
         look.account.hand_on(Tally { entries: 7, bytes: 70 }, 0);
-        metrics.pipeline("loki").publish(&look);
+        metrics.pipeline("loki").publish(0, &look);
         metrics.render(false)
     }
 

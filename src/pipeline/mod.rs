@@ -88,6 +88,8 @@ pub struct Parts {
     pub name: Arc<str>,
     /// Its place among the pipelines, as sources count them.
     pub index: usize,
+    /// Which of its sink's workers it is, from 0.
+    pub worker: usize,
     /// What makes items of entries.
     pub tools: Tools,
     /// How often active files are read.
@@ -117,6 +119,8 @@ pub struct Summary {
 pub struct Pipeline {
     name: Arc<str>,
     index: usize,
+    /// Which of its sink's workers it is.
+    worker: usize,
     forge: Forge,
     reader: Reader,
     max_age: Duration,
@@ -159,6 +163,7 @@ impl Pipeline {
         Self {
             name: parts.name,
             index: parts.index,
+            worker: parts.worker,
             forge: Forge::new(parts.tools),
             reader: Reader::new(max_line, MAX_OPEN),
             max_age,
@@ -201,7 +206,7 @@ impl Pipeline {
             }
         }
         self.count();
-        self.metrics.publish(&self.look(false));
+        self.metrics.publish(self.worker, &self.look(false));
         let summary = self.summary();
         // Nobody waits for a pipeline that has ended.
         for state in self.feeds.values() {

@@ -298,6 +298,7 @@ fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<M
     let pipeline = Pipeline::new(Parts {
         name: "p".into(),
         index: 0,
+        worker: 0,
         tools,
         poll_interval: Duration::ZERO,
         book: Arc::clone(book) as _,

@@ -4,6 +4,7 @@
 //! - [`mod@file`]: files by globs
 //! - [`common`]: the settings that both share
 //! - [`files`]: what both share: discovery, identity, rotation
+//! - [`share`]: which worker of a sink reads an origin
 //! - [`stdin`]: a pipe, held in a bounded buffer
 //! - [`spool`]: a pipe, written to files first
 #![expect(clippy::disallowed_methods, reason = "a source touches files, pipes, the clock and threads")]
@@ -12,6 +13,7 @@ pub mod common;
 pub mod file;
 pub mod files;
 pub mod kubernetes;
+pub mod share;
 pub mod spool;
 pub mod stdin;
 

@@ -28,11 +28,21 @@ fn write(place: &Place, pod: &str, from: i64) -> u64 {
 /// order, and one after the other it would refuse most of the second.
 #[test]
 fn backlogs_under_one_label_set_are_all_taken() {
+    backlogs_under_one_label_set(1);
+}
+
+/// Two workers do not share a stream.
+#[test]
+fn backlogs_under_one_label_set_are_all_taken_by_one_of_two_workers() {
+    backlogs_under_one_label_set(2);
+}
+
+fn backlogs_under_one_label_set(workers: usize) {
     let place = Place::new();
     let lines = write(&place, "late-0", 2 * 3600) + write(&place, "early-0", 0);
     let store = Loki::start_at((START + (HOURS + 3) * 3600) * 1_000_000_000);
     let settings = format!(
-        "{}sources: {{ pods: {{ type: kubernetes, path: {} }} }}\nsinks: {{ store: {{ type: loki, url: '{}', labels: {{ namespace: '{{namespace}}' }}, batch: {{ max_bytes: 16KiB, max_age: 10s }}, retry: {{ min: 10ms, max: 200ms }} }} }}\n",
+        "{}sources: {{ pods: {{ type: kubernetes, path: {} }} }}\nsinks: {{ store: {{ type: loki, url: '{}', workers: {workers}, labels: {{ namespace: '{{namespace}}' }}, batch: {{ max_bytes: 16KiB, max_age: 10s }}, retry: {{ min: 10ms, max: 200ms }} }} }}\n",
         head(),
         place.pods(),
         store.url()

@@ -180,8 +180,7 @@ impl Follower {
         let size = opened.gzip.map_or(opened.found.stat.size, u64::from);
         let offset = if opened.gzip.is_some() { size } else { line_start(&opened.file, size) };
         let cursor = Cursor { resume: Resume { offset, from: offset, ..Resume::default() }, size, ..Cursor::default() };
-        let pipelines = self.parts.pipelines.iter().map(|(name, _)| name);
-        pipelines.map(|name| Record::Cursor(Arc::clone(name), id, cursor.clone())).collect()
+        self.sinks().map(|(_, name, _)| Record::Cursor(Arc::clone(name), id, cursor.clone())).collect()
     }
 
     fn what_is(&mut self, opened: &Opened, known: &Known, is_alone: bool) -> Is {
@@ -285,7 +284,8 @@ impl Follower {
                 let resume = Resume { offset, from: offset, ..Resume::default() };
                 cursor = Some(Cursor { resume, ..Cursor::default() });
             }
-            let is_wanted = source.wanted_by.get(index).copied().unwrap_or(true);
+            let is_wanted = source.wanted_by.get(index).copied().unwrap_or(true)
+                && self.parts.shares.get_mut(index).is_none_or(|share| share.has(&origin, found.chain));
             let was_done = before.as_ref().is_some_and(|slot| {
                 let has_more = gzip.is_none() && (slot.has_more || found.stat.size > slot.length());
                 slot.marks.is_done(index) && !has_more

@@ -143,7 +143,7 @@ impl Follower {
             "a file was deleted or replaced while it waited for a descriptor; its unread bytes are counted as unreachable. \
              Raise the limit of open files (nofile)"
         );
-        for (name, inbox) in &self.parts.pipelines {
+        for (_, name, inbox) in self.sinks() {
             let mut read = 0;
             self.parts.book.look(&mut |state| {
                 let cursor = state.cursors.get(&(slot.id(), Arc::clone(name)));

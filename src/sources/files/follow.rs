@@ -28,6 +28,7 @@ use super::watch::{Coverage, Watch};
 use crate::flow::checkpoint::Book;
 use crate::model::feed::{Marks, Signal};
 use crate::model::origin::OriginId;
+use crate::sources::share::Share;
 
 /// How often files at an end, deleted, waiting or truncated are looked after.
 const TEND: Duration = Duration::from_millis(200);
@@ -79,8 +80,10 @@ pub struct Parts {
     pub finders: Vec<Finder>,
     /// Where identities and cursors are kept.
     pub book: Arc<dyn Book>,
-    /// The pipelines' names and inboxes.
+    /// The pipelines' names and inboxes; workers of one sink have one name.
     pub pipelines: Vec<(Arc<str>, Inbox)>,
+    /// Which origins each of them reads.
+    pub shares: Vec<Share>,
     /// What deleted files may hold back.
     pub limits: Limits,
     /// The machine's name.
@@ -397,6 +400,12 @@ impl Follower {
             self.say_missing();
         }
         self.forget_missing();
+    }
+
+    /// A name and an inbox for each sink: what concerns no origin that is read is told once.
+    pub(super) fn sinks(&self) -> impl Iterator<Item = (usize, &Arc<str>, &Inbox)> {
+        let pipelines = self.parts.pipelines.iter().zip(&self.parts.shares).enumerate();
+        pipelines.filter(|(_, (_, share))| share.is_first()).map(|(index, ((name, inbox), _))| (index, name, inbox))
     }
 
     pub(super) fn send_all(&self, signal: &Signal) {

@@ -237,7 +237,7 @@ impl Follower {
         self.parts.book.look(&mut |state| {
             for origin in state.origins.values().filter(|origin| !self.is_here(&origin.id)) {
                 let of_origin = |name: &Arc<str>| state.cursors.get(&(origin.id, Arc::clone(name)));
-                let unread = self.parts.pipelines.iter().map(|(name, _)| {
+                let unread = self.sinks().map(|(_, name, _)| {
                     of_origin(name).map_or(0, |cursor| cursor.size.saturating_sub(cursor.resume.offset))
                 });
                 missing.push((origin.path.clone(), unread.collect::<Vec<_>>()));
@@ -254,7 +254,7 @@ impl Follower {
                 "a file that was not read to its end is gone; its unread bytes are counted as unreachable. \
                  Normal when it was rotated away while Tailwater was down"
             );
-            for ((_, inbox), bytes) in self.parts.pipelines.iter().zip(unread) {
+            for ((.., inbox), bytes) in self.sinks().zip(unread) {
                 inbox(Signal::Unreachable(bytes));
             }
         }

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 
 use super::find::{Found, Stat};
-use super::follow::Follower;
+use super::follow::{Follower, Inbox};
 use super::gzip::GzipContent;
 use super::identify::{self, Head, Start};
 use super::leave::TURN_UP;
@@ -268,9 +268,9 @@ impl Follower {
         let found = &missing.found;
         let size = missing.head.map_or(found.stat.size, |head| u64::from(head.len));
         let wanted_by = &self.parts.finders[missing.finder].wanted_by;
-        let wanted = |(index, _): &(usize, _)| wanted_by.get(*index).copied().unwrap_or(true);
+        let wanted = |(index, ..): &(usize, &Arc<str>, &Inbox)| wanted_by.get(*index).copied().unwrap_or(true);
         let mut most = 0;
-        for (_, (name, inbox)) in self.parts.pipelines.iter().enumerate().filter(wanted) {
+        for (_, name, inbox) in self.sinks().filter(wanted) {
             let mut known = 0;
             self.parts.book.look(&mut |state| {
                 let of_file = state.origins.values().find(|origin| {
