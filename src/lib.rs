@@ -18,3 +18,4 @@ pub mod pipeline;
 pub mod sinks;
 pub mod sources;
 pub mod store;
+pub mod transform;

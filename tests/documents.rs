@@ -20,6 +20,7 @@ use tailwater::metrics::Metrics;
 use tailwater::metrics::look::{Lag, Look, WorkloadLook, WorkloadName};
 use tailwater::model::settings::Key;
 use tailwater::sinks::template::Template;
+use tailwater::transform::redact::presets::PRESETS;
 use tailwater::{parse, sinks, sources};
 
 #[test]
@@ -50,6 +51,7 @@ fn settings() {
     check("docs/settings.md", &|name| match name {
         "settings" => Some(keys(&[settings::KEYS])),
         "parsers" => Some(parsers()),
+        "presets" => Some(presets()),
         "source" => Some(keys(&[parts::SOURCE_KEYS])),
         "sources" => Some(sources::KINDS.iter().map(|kind| section(kind.name, kind.help, kind.keys)).collect()),
         "sink" => Some(keys(&[parts::SINK_KEYS])),
@@ -363,6 +365,11 @@ fn run(command: &str) -> String {
 
 fn is_blessed() -> bool {
     env::var_os("TAILWATER_BLESS").is_some()
+}
+
+fn presets() -> String {
+    let rows = PRESETS.iter().map(|preset| format!("| `{}` | {} |\n", preset.name, preset.help));
+    format!("| preset | |\n|---|---|\n{}", rows.collect::<String>())
 }
 
 fn exit_codes() -> String {

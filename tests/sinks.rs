@@ -7,6 +7,7 @@
 //! - `elasticsearch`  what bulk answers do to documents
 //! - `shapes`         what requests look like: tenants, labels, names, forms
 //! - `connections`    credentials, TLS, proxies, several nodes
+//! - `redact`         secrets: nothing that goes out or is said holds one
 //! - `whole`          the example of all keys, run as it is
 //!
 //! Each run ends with its books: every line delivered once, or gone for a named reason that `/metrics` counts.
@@ -21,6 +22,8 @@ mod connections;
 mod elasticsearch;
 #[path = "sinks/loki.rs"]
 mod loki;
+#[path = "sinks/redact.rs"]
+mod redact;
 #[path = "sinks/rows.rs"]
 mod rows;
 #[path = "sinks/shapes.rs"]

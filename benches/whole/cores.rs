@@ -13,6 +13,7 @@ use tailwater::parse::pairs::Scratch;
 use tailwater::parse::regex::Expression;
 use tailwater::parse::{Parser, json, logfmt, plain};
 use tailwater::sinks::Sink;
+use tailwater::transform::redact::Redactor;
 
 use crate::clock::cpu_of;
 use crate::floors;
@@ -30,6 +31,7 @@ pub fn round(sample: &Sample, table: &mut Table) {
         row.handled = sample.share(handled);
     };
     framing(sample, &mut add);
+    redacting(sample, &mut add);
     parsing(sample, &mut add);
     sinks(sample, &mut add);
 }
@@ -112,6 +114,20 @@ fn parsing(sample: &Sample, add: &mut Add<'_>) {
         let access: Vec<&Line> = texts.iter().copied().filter(|line| line.text.starts_with("10.")).collect();
         add("parse: regex", &[], bytes(&access), cpu_of(|| parse(&mut parser, &access)).0);
     }
+}
+
+/// All presets, on the lines that they leave as they are.
+fn redacting(sample: &Sample, add: &mut Add<'_>) {
+    let Some(redactor) = Redactor::all() else { return };
+    let mut scratch = String::new();
+    let mut is_clean =
+        |line: &&Line| std::ptr::eq(redactor.line(&line.text, None, &mut scratch).as_ptr(), line.text.as_ptr());
+    let clean: Vec<&Line> = sample.lines.iter().filter(|line| is_clean(line)).collect();
+    let bytes = clean.iter().map(|line| line.text.len()).sum();
+    let mut scratch = String::new();
+    let mut look =
+        || clean.iter().map(|line| black_box(redactor.line(&line.text, None, &mut scratch)).len()).sum::<usize>();
+    add("redact: all presets, no hit", &[floors::CUT], bytes, cpu_of(&mut look).0);
 }
 
 fn parse(parser: &mut Parser, lines: &[&Line]) -> usize {

@@ -85,6 +85,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
                 budget,
                 permit_bytes: sink.permit_bytes(settings.max_line),
                 max_line: settings.max_line,
+                redactor: sink.redactor.clone(),
             },
             poll_interval: POLL_INTERVAL,
             book: Arc::clone(&store) as Arc<dyn Book>,

@@ -5,6 +5,7 @@ use crate::deliver::http::settings as http;
 use crate::flow::{batch, retry};
 use crate::model::settings::Key;
 use crate::sources::spool;
+use crate::transform::redact::settings as redact;
 use crate::{admin, log};
 
 /// The maps that stand under a key of this name, wherever that is, and their keys.
@@ -18,6 +19,7 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("basic", http::BASIC_KEYS),
     ("tls", http::TLS_KEYS),
     ("spool", spool::KEYS),
+    ("redact", redact::KEYS),
 ];
 
 /// The keys of a map that may stand under `key`. `None` for keys with other values.

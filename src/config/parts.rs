@@ -13,6 +13,7 @@ use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value
 use crate::parse::Parser;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
+use crate::transform::redact::{self, Redactor};
 use crate::{sinks, sources};
 
 /// The keys that every source has.
@@ -36,6 +37,12 @@ pub const SINK_KEYS: &[Key] = &[
         kind: "number",
         default: "1",
         help: "threads that read and encode, each with its own files and its part of the memory; fewer where there are fewer CPUs, or less memory than two batches for each",
+    },
+    Key {
+        name: "redact",
+        kind: "map",
+        default: "",
+        help: "what is replaced in its lines, beside what `redact` at the top says",
     },
 ];
 /// More are a mistake: each takes a core at a few hundred megabytes a second.
@@ -93,6 +100,8 @@ pub struct Sink {
     pub share: usize,
     /// How its store is reached; where it has one.
     pub store: Option<Store>,
+    /// What replaces secrets in its lines, where the settings ask for it.
+    pub redactor: Option<Redactor>,
 }
 
 /// How a store behind HTTP is reached.
@@ -154,6 +163,7 @@ pub(super) fn sinks(
     typed_sources: &[&str],
     sources: &[Source],
     given: &Given,
+    redact: &redact::settings::Settings,
     problems: &mut Problems,
 ) -> Vec<Sink> {
     let mut read: Vec<Sink> = Vec::new();
@@ -164,6 +174,7 @@ pub(super) fn sinks(
         let mut section = Section::new(format!("sink `{name}`"), node, &sink_tables(kind), problems);
         section.text("type");
         let wanted = section.placed_texts("sources");
+        let more = section.section("redact", &[redact::settings::KEYS], redact::settings::Settings::read);
         let built = (kind.build)(&mut section, given);
         let sink = Sink {
             name: name.into(),
@@ -174,6 +185,7 @@ pub(super) fn sinks(
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
             sources: pick(name, place, wanted, typed_sources, sources, section.problems()),
+            redactor: Redactor::new(&redact.with(more.as_ref())),
             batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
         };
         section.end();

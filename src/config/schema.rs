@@ -12,6 +12,7 @@ use super::settings::KEYS;
 use super::show::is_value;
 use crate::model::settings::Key;
 use crate::model::units::{DURATION_UNITS, SIZE_UNITS};
+use crate::transform::redact::presets::PRESETS;
 use crate::{parse, sinks, sources};
 
 /// The schema (draft 7, which editors know best) as indented JSON with a final LF.
@@ -89,6 +90,11 @@ fn parts(common: &[Key], kinds: impl Iterator<Item = (&'static str, &'static str
 
 /// The form that the words of a kind stand for; `None` where they are not known.
 fn value(kind: &str) -> Option<Value> {
+    if kind == "list of presets" {
+        let names = ["all"].into_iter().chain(PRESETS.iter().map(|preset| preset.name)).collect::<Vec<_>>();
+        let item = json!({ "enum": names });
+        return Some(either([item.clone(), json!({ "type": "array", "items": item })]));
+    }
     if let Some(items) = kind.strip_prefix("list of ") {
         let item = match items {
             "globs" | "URLs" | "sources" | "names" | "formats" => text(),
@@ -105,7 +111,9 @@ fn value(kind: &str) -> Option<Value> {
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),
         "number" => either([json!({ "type": "integer", "minimum": 0 }), variable()]),
         "true | false" | "true or false" => either([json!({ "type": "boolean" }), variable()]),
-        "map of texts" | "map of templates" => json!({ "type": ["object", "null"], "additionalProperties": text() }),
+        "map of texts" | "map of templates" | "map of regular expressions" => {
+            json!({ "type": ["object", "null"], "additionalProperties": text() })
+        }
         "kind of source" | "kind of sink" => text(),
         kind if kind.contains(" | ") => choices(kind),
         _ => return None,

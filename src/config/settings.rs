@@ -18,6 +18,7 @@ use crate::log;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value};
 use crate::model::units;
 use crate::parse::Parser;
+use crate::transform::redact::settings as redact;
 
 /// The keys at the top of a settings file.
 pub const KEYS: &[Key] = &[
@@ -71,6 +72,12 @@ pub const KEYS: &[Key] = &[
         kind: "parser",
         default: "auto",
         help: "how lines are understood, where a source does not say",
+    },
+    Key {
+        name: "redact",
+        kind: "map",
+        default: "",
+        help: "what is replaced in all lines before anything else looks at them; nothing if not set",
     },
     Key { name: "sources", kind: "map of sources", default: "", help: "where lines come from, by name" },
     Key { name: "sinks", kind: "map of sinks", default: "", help: "where events go, by name" },
@@ -205,6 +212,7 @@ impl Settings {
         let fields = root.text_map("fields").unwrap_or_default();
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
         let parse = root.node("parse");
+        let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
         let (sources, sinks) = (root.node("sources"), root.node("sinks"));
         let found = root.problems();
         let mut parsers = Vec::new();
@@ -213,7 +221,7 @@ impl Settings {
         let sources = parts::sources(sources, parse, &mut parsers, found);
         let sinks = entries(&tree, sinks, "sinks", found);
         let given = parts::given(fields, machine);
-        let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, found);
+        let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, &redact, found);
         if let (State::Needed, None) = (state, &state_dir) {
             ask_for_state_dir(&tree, &sources, found);
         }

@@ -32,6 +32,11 @@ pub fn push_marker(text: &mut String, missing: Option<u64>) {
     text.push_str(END);
 }
 
+/// Where the marker begins that a text that was cut ends with.
+pub fn marker(text: &str) -> usize {
+    text.rfind(BEFORE).unwrap_or(text.len())
+}
+
 /// `bytes` without the beginning of a UTF-8 sequence that was torn at its end.
 pub fn without_torn_end(bytes: &[u8]) -> &[u8] {
     for back in 1..=bytes.len().min(3) {

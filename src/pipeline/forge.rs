@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::redacted::{self, Redacted};
 use crate::flow::account::Tally;
 use crate::flow::pace::Stream;
 use crate::flow::{batch, runs};
@@ -23,6 +24,7 @@ use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::time;
+use crate::transform::redact::Redactor;
 
 /// What a forge is made of.
 pub struct Tools {
@@ -38,6 +40,8 @@ pub struct Tools {
     pub permit_bytes: usize,
     /// The longest text of an event in bytes.
     pub max_line: usize,
+    /// Replaces secrets before anything else looks at a line, where the settings ask for it.
+    pub redactor: Option<Redactor>,
 }
 
 /// Makes items of entries.
@@ -48,6 +52,7 @@ pub struct Forge {
     open: Option<Open>,
     last_id: u64,
     text: String,
+    redacted: Redacted,
     pairs: Scratch,
     /// Whether the encoder looks at messages and fields.
     wants_fields: bool,
@@ -99,13 +104,15 @@ impl Forge {
         let restamps_after = tools.encoder.restamps_after();
         let trusted = tools.encoder.trusts_line_times();
         let secs = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        let wants_fields = tools.encoder.wants_fields();
+        let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
+        let wants_fields = tools.encoder.wants_fields() || names_fields;
         Self {
             tools,
             line_bound,
             open: None,
             last_id: 0,
             text: String::new(),
+            redacted: Redacted::default(),
             pairs: Scratch::default(),
             wants_fields,
             restamps_after: restamps_after.map(secs),
@@ -216,6 +223,10 @@ impl Forge {
             open.since = Instant::now();
         }
         let (body, was_cut) = text::text(entry.body, lost, self.tools.max_line, &mut self.text);
+        let (body, was_cut) = match &self.tools.redactor {
+            None => (body, was_cut),
+            Some(redactor) => self.redacted.line(redactor, body, was_cut, self.tools.max_line),
+        };
         let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
         let mut pairs = self.pairs.lend();
         let parser = &mut self.tools.parsers[context.parser.0];
@@ -246,7 +257,13 @@ impl Forge {
             fields: parsed.fields,
             flaw,
         };
-        self.tools.encoder.push(&event, &mut open.body);
+        let encoder = &mut self.tools.encoder;
+        match &self.tools.redactor {
+            Some(redactor) if redactor.wants_fields() => {
+                redacted::push(redactor, self.tools.max_line, &event, &mut |event| encoder.push(event, &mut open.body));
+            }
+            _ => encoder.push(&event, &mut open.body),
+        }
         debug_assert!(
             open.body.bytes.len() <= self.tools.batch.body_capacity(self.line_bound),
             "a body stays within its permit"

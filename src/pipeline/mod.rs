@@ -19,13 +19,14 @@
 //! - `pass`: every feed that is due has its turn
 //! - `settle`: what a delivery reports
 //! - [`turn`]: reading: lines, entries, pieces joined
-//! - [`forge`]: entries → items of the open batch
+//! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
 pub mod books;
 pub mod feeds;
 pub mod forge;
 mod pass;
+mod redacted;
 pub mod schedule;
 mod settle;
 pub mod turn;

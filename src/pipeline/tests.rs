@@ -22,6 +22,7 @@ use crate::model::feed::{Content, Feed, Marks, ParserName};
 use crate::model::origin::{Format, Origin};
 use crate::model::sink::Encoder;
 use crate::parse::Parser;
+use crate::transform::redact::Redactor;
 
 /// A file of which only so much is there yet, and which reads give in pieces of any size.
 struct Growing {
@@ -90,6 +91,13 @@ impl Book for Memory {
     }
 }
 
+/// What a pipeline does beside.
+#[derive(Clone, Copy, Default)]
+struct Ways {
+    restamps: bool,
+    redacts: bool,
+}
+
 /// A pipeline and the store behind it.
 struct World {
     content: Arc<Growing>,
@@ -99,7 +107,7 @@ struct World {
     sent: Arc<Mutex<Vec<Batch>>>,
     _inbox: Sender<Inbox>,
     ended: bool,
-    restamps: bool,
+    ways: Ways,
     /// What the store got: spans → text, and how often.
     stored: BTreeMap<Vec<Span>, (String, u32)>,
     /// How many entries were in flight at crashes, and so may be stored twice.
@@ -110,10 +118,10 @@ const MAX_LINE: usize = 300;
 
 impl World {
     fn new(bytes: &[u8], format: Format) -> Self {
-        Self::with(bytes, format, false)
+        Self::with(bytes, format, Ways::default())
     }
 
-    fn with(bytes: &[u8], format: Format, restamps: bool) -> Self {
+    fn with(bytes: &[u8], format: Format, ways: Ways) -> Self {
         let origin = Arc::new(Origin {
             id: OriginId(7),
             source: "s".into(),
@@ -135,7 +143,7 @@ impl World {
             inode: (0, 0),
             order: 0,
         })]);
-        let (pipeline, sent, inbox) = start(&book, restamps);
+        let (pipeline, sent, inbox) = start(&book, ways);
         let mut world = Self {
             content,
             origin,
@@ -144,7 +152,7 @@ impl World {
             sent,
             _inbox: inbox,
             ended: false,
-            restamps,
+            ways,
             stored: BTreeMap::new(),
             excused: 0,
         };
@@ -232,7 +240,7 @@ impl World {
                 self.store(batch);
             }
         }
-        (self.pipeline, self.sent, self._inbox) = start(&self.book, self.restamps);
+        (self.pipeline, self.sent, self._inbox) = start(&self.book, self.ways);
         self.feed();
     }
 
@@ -277,11 +285,20 @@ impl World {
     }
 }
 
-fn start(book: &Arc<Memory>, restamps: bool) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
-    start_with(book, Box::new(Plain { restamps }))
+fn start(book: &Arc<Memory>, ways: Ways) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
+    let redactor = ways.redacts.then(Redactor::all).flatten();
+    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor)
 }
 
 fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
+    start_as(book, encoder, None)
+}
+
+fn start_as(
+    book: &Arc<Memory>,
+    encoder: Box<dyn Encoder>,
+    redactor: Option<Redactor>,
+) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let (sender, inbox) = channel();
     let sent = Arc::new(Mutex::new(Vec::new()));
     let outlet = Arc::clone(&sent);
@@ -294,6 +311,7 @@ fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<M
         budget: Budget::new(3 * permit_bytes),
         permit_bytes,
         max_line: MAX_LINE,
+        redactor,
     };
     let pipeline = Pipeline::new(Parts {
         name: "p".into(),
@@ -336,11 +354,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn check(bytes: &[u8], format: Format, steps: &[Step]) {
-    check_with(bytes, format, steps, false);
+    check_with(bytes, format, steps, Ways::default());
 }
 
-fn check_with(bytes: &[u8], format: Format, steps: &[Step], restamps: bool) {
-    let mut world = World::with(bytes, format, restamps);
+fn check_with(bytes: &[u8], format: Format, steps: &[Step], ways: Ways) {
+    let mut world = World::with(bytes, format, ways);
     for step in steps {
         match *step {
             Step::Grow(by) => {
@@ -354,7 +372,7 @@ fn check_with(bytes: &[u8], format: Format, steps: &[Step], restamps: bool) {
             Step::Crash(arrived) => world.crash(arrived),
         }
     }
-    let (got, expected) = (world.finish(), World::with(bytes, format, restamps).finish());
+    let (got, expected) = (world.finish(), World::with(bytes, format, ways).finish());
     let first = got.iter().zip(&expected).find(|(got, expected)| got != expected);
     assert!(got == expected, "{} events, not {}; the first other: {first:?}", got.len(), expected.len());
 }
@@ -395,7 +413,27 @@ proptest! {
 
     #[test]
     fn restamped_lines_keep_their_times(bytes in cri(), steps in steps()) {
-        check_with(&bytes, Format::Cri, &steps, true);
+        check_with(&bytes, Format::Cri, &steps, Ways { restamps: true, redacts: false });
+    }
+
+    #[test]
+    fn redacted_lines_are_redacted_alike(
+        lines in proptest::collection::vec((any::<bool>(), any::<bool>(), 0_usize..5, 0_usize..30), 1..60),
+        steps in steps(),
+    ) {
+        // Secrets are cut in two by pieces, and by the longest line.
+        let texts = [r#"{"to":"a@b.de","n":1"#, "}", " 10.0.", "0.1 4111 1111", " 1111 1111 "];
+        let line = |(is_err, is_part, which, length): &(bool, bool, usize, usize)| {
+            let (stream, tag) = (if *is_err { "stderr" } else { "stdout" }, if *is_part { "P" } else { "F" });
+            format!("2026-11-23T08:50:00.5Z {stream} {tag} {}\n", texts[*which].repeat(1 + length / 20 * length))
+        };
+        let bytes: Vec<u8> = lines.iter().map(line).collect::<String>().into_bytes();
+        let ways = Ways { restamps: false, redacts: true };
+        check_with(&bytes, Format::Cri, &steps, ways);
+        for text in World::with(&bytes, Format::Cri, ways).finish().values() {
+            let shown = ["a@b.de", "10.0.0.1", "4111 1111 1111 1111"].iter().any(|secret| text.contains(secret));
+            prop_assert!(!shown, "{}", text);
+        }
     }
 
     #[test]
