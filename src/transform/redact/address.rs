@@ -53,7 +53,7 @@ pub(super) fn email(text: &[u8], at: usize, from: usize) -> Option<(usize, usize
         let label = &text[dot + 1..letters];
         if label.len() >= 2 && !word_at(text, letters) {
             let is_unit = UNITS.contains(&label);
-            return (text[domain] != b'-' && !is_unit).then_some((start, letters));
+            return (word_at(text, domain) && !is_unit).then_some((start, letters));
         }
         end = dot;
     }

@@ -32,7 +32,7 @@ pub(super) fn is_word(byte: u8) -> bool {
 /// Whether a word goes on before `at`; the letter of an escape (`\n`) is part of none.
 pub(super) fn word_before(text: &[u8], at: usize) -> bool {
     match text[..at] {
-        [.., b'\\', b'n' | b'r' | b't'] => false,
+        [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => false,
         [.., byte] => is_word(byte),
         [] => false,
     }

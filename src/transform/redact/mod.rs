@@ -3,7 +3,8 @@
 //! ```text
 //! pieces ─▶ joined ─▶ text ─▶ redact ─▶ parse ─▶ … all that goes out
 //!                              │
-//!                              ├ presets: one pass, a table of bytes, then a closer look     (scan)
+//!                              ├ presets: one pass over pairs of bytes, for most lines all   (glance)
+//!                              │          then a table of bytes and a closer look            (scan)
 //!                              ├ own patterns: one automaton for all of them                 (own)
 //!                              └ a JSON object with a hit: string by string, number by number (json)
 //! ```
@@ -11,7 +12,7 @@
 //! In reading order:
 //! - [`Redactor`], here: a line in, a line out
 //! - [`settings`]: `redact:` of the settings; [`presets`]: what is known by name
-//! - `scan`: where to look closer; `address`, `numbers`, `tokens`: the closer looks; `hit`: what they find
+//! - `glance`: whether to look at all; `scan`: where to look closer; `address`, `numbers`, `tokens`: the closer looks; `hit`: what they find
 //! - `own`: the user's own patterns; `json`: inside an object; [`pairs`]: fields by name of lines that are no JSON
 //! - `replace`: what stands for a secret
 //!
@@ -19,6 +20,7 @@
 //! stays JSON; of a text that was cut nothing stands at the cut that may be half a secret.
 
 mod address;
+mod glance;
 mod hit;
 mod json;
 mod numbers;
@@ -33,6 +35,7 @@ mod tokens;
 use crate::model::event::Fields;
 use crate::model::text::Text;
 
+use glance::Glance;
 use hit::{Hit, merged};
 use own::Own;
 use presets::{PRESETS, Presets};
@@ -48,6 +51,8 @@ const DEPTH: u8 = 4;
 pub struct Redactor {
     /// `None` where no preset is on.
     scanner: Option<Scanner>,
+    /// Whether the scanner needs to look; `None` where there is none.
+    glance: Option<Glance>,
     own: Own,
     names: pairs::Names,
     replace: Replace,
@@ -63,6 +68,7 @@ impl Redactor {
         let names = names.chain(settings.patterns.iter().map(|(name, _)| name.as_str())).chain(["field"]);
         (!nothing).then(|| Self {
             scanner: (presets != Presets::default()).then(|| Scanner::new(presets)),
+            glance: (presets != Presets::default()).then(|| Glance::new(presets)),
             own: Own::new(&settings.patterns),
             names: pairs::Names::new(&settings.fields),
             replace: Replace::new(names, settings),
@@ -105,9 +111,24 @@ impl Redactor {
     /// Whether a closer look is needed: something was found, or escapes may hide something.
     #[inline]
     fn may_have(&self, line: &str) -> bool {
-        self.scanner.as_ref().is_some_and(|scanner| scanner.is_match(line.as_bytes()))
+        self.glance.as_ref().is_some_and(|glance| glance.may_have(line.as_bytes()))
             || self.own.is_match(line)
-            || begins_object(line) && (self.names.may_be_in(line) || memchr::memchr(b'\\', line.as_bytes()).is_some())
+            || begins_object(line) && (self.names.may_be_in(line) || self.may_hide(line))
+    }
+
+    /// Whether escapes of a JSON object may hide something: `\u…` anything, others the borders of own patterns.
+    #[inline]
+    fn may_hide(&self, object: &str) -> bool {
+        let bytes = object.as_bytes();
+        let mut from = 0;
+        while let Some(more) = memchr::memchr(b'\\', &bytes[from..]) {
+            let at = from + more;
+            if !self.own.is_empty() || bytes.get(at + 1) == Some(&b'u') {
+                return true;
+            }
+            from = (at + 2).min(bytes.len());
+        }
+        false
     }
 
     #[cold]

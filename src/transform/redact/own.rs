@@ -28,6 +28,10 @@ impl Own {
         Self { any, each: patterns.iter().map(|(_, regex)| regex.clone()).collect() }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.each.is_empty()
+    }
+
     #[inline]
     pub(super) fn is_match(&self, text: &str) -> bool {
         match &self.any {
