@@ -266,7 +266,7 @@ sinks:
 }
 
 /// The request for all items of a body.
-pub fn request(sink: &Sink, body: &Body) -> Bytes {
+pub fn request(sink: &Sink, body: &Arc<Body>) -> Bytes {
     let all: Vec<u32> = (0..body.items.len() as u32).collect();
     sink.wire.request(body, &all).body
 }
@@ -275,8 +275,8 @@ impl Bodies {
     fn make(sinks: &Sinks, parts: &[Part], lines: &[Line]) -> Result<Bodies, String> {
         let encoded = |sink: &Sink| with_events(parts, lines, |events| encode(sink, events, Vec::new()));
         let (loki, bulk, json) = (encoded(&sinks.loki), encoded(&sinks.bulk), encoded(&sinks.json));
-        let loki_requests: Vec<Bytes> = loki.iter().map(|body| request(&sinks.loki, body)).collect();
-        let gzip_requests = bulk.iter().map(|body| request(&sinks.bulk_gzip, body)).collect();
+        let loki_requests: Vec<Bytes> = loki.iter().map(|body| request(&sinks.loki, &Arc::new(body.clone()))).collect();
+        let gzip_requests = bulk.iter().map(|body| request(&sinks.bulk_gzip, &Arc::new(body.clone()))).collect();
         let plain = loki_requests.iter().map(|body| snap::raw::Decoder::new().decompress_vec(body));
         let pushes = plain.collect::<Result<Vec<_>, _>>().map_err(|error| format!("not snappy: {error}"))?;
         Ok(Bodies { loki, bulk, json, pushes, loki_requests, gzip_requests })

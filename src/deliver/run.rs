@@ -233,18 +233,18 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
         self.flights.push(flight);
     }
 
-    fn request(&self, body: &Body, part: &Part) -> Request {
+    fn request(&self, body: &Arc<Body>, part: &Part) -> Request {
         let wire = &self.delivery.wire;
         match (part.form, &self.delivery.settings.dead_letter) {
             (Form::Folded, _) => {
                 let (body, items) = second_form(body, part, |item, _| wire.fold(item));
-                wire.request(&body, &items)
+                wire.request(&Arc::new(body), &items)
             }
             (Form::Letter, DeadLetter::Index(index)) => {
                 let (body, items) = second_form(body, part, |item, words| {
                     wire.dead_letter(item, index, &self.delivery.transport.mask(words))
                 });
-                wire.request(&body, &items)
+                wire.request(&Arc::new(body), &items)
             }
             (Form::Plain | Form::Letter, _) => wire.request(body, &part.items),
         }

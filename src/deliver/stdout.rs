@@ -171,7 +171,7 @@ mod tests {
         let mut body = Body { groups: vec![Group { route: None, head: "".into() }], ..Body::default() };
         body.bytes.extend_from_slice(text.as_bytes());
         body.close_item(&origin, &[Span { start: 0, end: 1 }], 0);
-        Batch { id, body, permit: Budget::new(1).try_acquire(1).expect("one byte") }
+        Batch { id, body: Arc::new(body), permit: Budget::new(1).try_acquire(1).expect("one byte") }
     }
 
     /// Sends `texts` as batches to `out`; the ids reported as delivered, and how it ended.

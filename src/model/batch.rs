@@ -21,8 +21,8 @@ use super::origin::Origin;
 pub struct Batch {
     /// Counts the pipeline's batches from 1.
     pub id: u64,
-    /// The items and the spans they settle.
-    pub body: Body,
+    /// The items and the spans they settle. Shared with the requests that carry all of it as it is.
+    pub body: Arc<Body>,
     /// The right to the memory that the body, its requests and its items use.
     pub permit: Permit,
 }

@@ -37,7 +37,7 @@ pub struct Group {
 }
 
 /// The encoded items of one batch.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Body {
     /// The items in the sink's own form, back to back.
     pub bytes: Vec<u8>,

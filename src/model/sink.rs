@@ -49,8 +49,9 @@ pub trait Encoder: Send {
 
 /// The half that makes requests and reads answers.
 pub trait Wire: Send + Sync {
-    /// The request that carries `items` of `body` (indices, ascending, all of one route).
-    fn request(&self, body: &Body, items: &[u32]) -> Request;
+    /// The request that carries `items` of `body` (indices, ascending, all of one route). Where that is a part of the body as it
+    /// is, the request may share it.
+    fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request;
 
     /// What the store's answer to a request with `items` items means.
     fn verdict(&self, answer: &Answer<'_>, items: usize) -> Verdict;

@@ -50,6 +50,8 @@ pub struct Forge {
     /// The most bytes that one line adds to a body.
     line_bound: usize,
     open: Option<Open>,
+    /// A body's memory to be used again; none while nothing is read.
+    spare: Option<Vec<u8>>,
     last_id: u64,
     text: String,
     redacted: Redacted,
@@ -110,6 +112,7 @@ impl Forge {
             tools,
             line_bound,
             open: None,
+            spare: None,
             last_id: 0,
             text: String::new(),
             redacted: Redacted::default(),
@@ -146,9 +149,21 @@ impl Forge {
 
     fn open_batch(&mut self) -> bool {
         let Some(permit) = self.tools.budget.try_acquire(self.tools.permit_bytes) else { return false };
-        let body = Body::with_capacity(self.tools.batch.body_capacity(self.line_bound));
+        let capacity = self.tools.batch.body_capacity(self.line_bound);
+        let body = match self.spare.take() {
+            Some(bytes) => Body { bytes, ..Body::default() },
+            None => Body::with_capacity(capacity),
+        };
         self.open = Some(Open { body, permit, since: Instant::now() });
         true
+    }
+
+    /// Takes back a body that nobody needs any more, to write the next one into: memory that was touched before costs nothing.
+    pub fn take_back(&mut self, body: Arc<Body>) {
+        if let Ok(mut body) = Arc::try_unwrap(body) {
+            body.bytes.clear();
+            self.spare = Some(body.bytes);
+        }
     }
 
     /// When the open batch's first event came; `None` where there is no event.
@@ -160,7 +175,7 @@ impl Forge {
     pub fn seal(&mut self) -> Option<Batch> {
         let open = self.open.take_if(|open| !open.body.is_empty())?;
         self.last_id += 1;
-        Some(Batch { id: self.last_id, body: open.body, permit: open.permit })
+        Some(Batch { id: self.last_id, body: Arc::new(open.body), permit: open.permit })
     }
 
     /// What is in the open batch.
@@ -176,6 +191,7 @@ impl Forge {
     /// Gives the memory of an open batch without events back.
     pub fn rest(&mut self) {
         self.open.take_if(|open| open.body.is_empty());
+        self.spare = None;
     }
 
     /// Told by the recorded time of reading, not by the clock, so that a replay tells the same.

@@ -33,6 +33,7 @@ impl Pipeline {
                 }
                 touched.extend(body.origins.iter().map(|origin| origin.id));
                 self.end(batch.id);
+                self.forge.take_back(batch.body);
             }
             Report::Part { batch, settled, retrying } => {
                 self.release_retrying(batch);

@@ -47,7 +47,7 @@ impl Encoder for Null {
 }
 
 impl Wire for Null {
-    fn request(&self, _body: &Body, _items: &[u32]) -> Request {
+    fn request(&self, _body: &Arc<Body>, _items: &[u32]) -> Request {
         Request { path: Cow::Borrowed(""), headers: Vec::new(), body: Bytes::new() }
     }
 

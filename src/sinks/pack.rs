@@ -5,7 +5,9 @@
 
 use std::cell::RefCell;
 use std::io::Write;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -24,6 +26,27 @@ pub(crate) fn runs<'a>(body: &'a Body, items: &'a [u32]) -> impl Iterator<Item =
         }
         Some(&body.bytes[body.range(first).start..body.range(last).end])
     })
+}
+
+/// The items as they are: shared where they lie side by side, else behind one another.
+pub(crate) fn plain(body: &Arc<Body>, items: &[u32]) -> Bytes {
+    let mut all = runs(body, items);
+    match (all.next(), all.next()) {
+        (Some(run), None) => {
+            let start = items.first().map_or(0, |&first| body.range(first as usize).start);
+            Bytes::from_owner(Shared(Arc::clone(body))).slice(start..start + run.len())
+        }
+        _ => Bytes::from(runs(body, items).collect::<Vec<_>>().concat()),
+    }
+}
+
+/// A body as the owner of its bytes.
+struct Shared(Arc<Body>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0.bytes
+    }
 }
 
 /// What a compressor's own tables take.

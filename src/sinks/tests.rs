@@ -1,5 +1,7 @@
 //! What holds for every sink.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::samples::{Sample, any_sample, build, encode, golden, typed, typed_list, typed_map};
@@ -61,7 +63,7 @@ fn check(sink: &Sink, samples: &[Sample]) {
     for route in routes {
         let of_route = |item: &u32| body.groups[body.items[*item as usize].group as usize].route == route;
         let items: Vec<u32> = (0..samples.len() as u32).filter(of_route).collect();
-        let request = sink.wire.request(&body, &items);
+        let request = sink.wire.request(&Arc::new(body.clone()), &items);
         assert!(request.body.len() <= sink.wire.bound(body.bytes.len()));
         for (name, value) in &request.headers {
             assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{name}: {value}");

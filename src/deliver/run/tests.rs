@@ -22,7 +22,7 @@ use crate::model::origin::{Format, Origin, OriginId};
 struct Lines;
 
 impl Wire for Lines {
-    fn request(&self, body: &Body, items: &[u32]) -> Request {
+    fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request {
         let lines: Vec<u8> = items.iter().flat_map(|&item| body.item(item as usize)).copied().collect();
         Request { path: Cow::Borrowed("/"), headers: Vec::new(), body: Bytes::from(lines) }
     }
@@ -113,7 +113,7 @@ fn batch(id: u64, lines: &[&str]) -> Batch {
         body.bytes.push(b'\n');
         body.close_item(&origin, &[Span { start: nth as u64, end: nth as u64 + 1 }], 0);
     }
-    Batch { id, body, permit: Budget::new(10).try_acquire(10).expect("free") }
+    Batch { id, body: Arc::new(body), permit: Budget::new(10).try_acquire(10).expect("free") }
 }
 
 /// What came of a run.

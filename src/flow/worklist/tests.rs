@@ -16,7 +16,7 @@ use crate::model::sink::{Answer, Request};
 struct Double;
 
 impl Wire for Double {
-    fn request(&self, _: &Body, _: &[u32]) -> Request {
+    fn request(&self, _: &Arc<Body>, _: &[u32]) -> Request {
         Request { path: Cow::Borrowed("/"), headers: Vec::new(), body: Bytes::new() }
     }
 

@@ -1,5 +1,7 @@
 //! Bulk actions, their other forms, and what answers mean.
 
+use std::sync::Arc;
+
 use std::io::Read;
 
 use proptest::prelude::*;
@@ -31,14 +33,14 @@ fn golden_bulk() {
     let samples: Vec<_> = golden().into_iter().map(|(_, sample)| sample).collect();
     let body = encode(&sink, &samples);
     let items: Vec<u32> = (0..body.items.len() as u32).collect();
-    let request = sink.wire.request(&body, &items);
+    let request = sink.wire.request(&Arc::new(body.clone()), &items);
     assert_eq!(request.path, "/_bulk?filter_path=errors,items.*.error,items.*.status");
     assert_eq!(request.headers, [("Content-Type", "application/x-ndjson".to_owned())]);
     assert_eq!(
         String::from_utf8_lossy(&request.body),
         include_str!("../../../tests/golden/sinks/elasticsearch.ndjson")
     );
-    let part = sink.wire.request(&body, &[1, 2, 5]);
+    let part = sink.wire.request(&Arc::new(body.clone()), &[1, 2, 5]);
     assert_eq!(part.body, [body.item(1), body.item(2), body.item(5)].concat());
 }
 
@@ -46,7 +48,7 @@ fn golden_bulk() {
 fn a_gzipped_request_holds_the_same() {
     let sink = sink(&[("pipeline", typed("a/b")), ("ids", typed("false")), ("index", typed("app-%Y.%m.%d"))]);
     let body = encode(&sink, &[Sample::json(pod()), Sample::plain(file())]);
-    let request = sink.wire.request(&body, &[0, 1]);
+    let request = sink.wire.request(&Arc::new(body.clone()), &[0, 1]);
     assert_eq!(request.path, "/_bulk?filter_path=errors,items.*.error,items.*.status&pipeline=a%2Fb");
     assert!(request.headers.contains(&("Content-Encoding", "gzip".to_owned())));
     let mut plain = Vec::new();

@@ -28,18 +28,16 @@ impl BulkWire {
 }
 
 impl Wire for BulkWire {
-    fn request(&self, body: &Body, items: &[u32]) -> Request {
+    fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request {
         let mut headers = vec![("Content-Type", "application/x-ndjson".to_owned())];
-        let total = pack::runs(body, items).map(<[u8]>::len).sum();
         let bytes = if self.settings.gzip {
+            let total = pack::runs(body, items).map(<[u8]>::len).sum();
             headers.push(("Content-Encoding", "gzip".to_owned()));
-            pack::gzip(pack::runs(body, items), total)
+            Bytes::from(pack::gzip(pack::runs(body, items), total))
         } else {
-            let mut plain = Vec::with_capacity(total);
-            pack::runs(body, items).for_each(|run| plain.extend_from_slice(run));
-            plain
+            pack::plain(body, items)
         };
-        Request { path: self.settings.path.clone(), headers, body: Bytes::from(bytes) }
+        Request { path: self.settings.path.clone(), headers, body: bytes }
     }
 
     fn verdict(&self, answer: &Answer<'_>, items: usize) -> Verdict {

@@ -1,5 +1,7 @@
 //! Loki's requests, read by a reader of protobuf of its own.
 
+use std::sync::Arc;
+
 use std::collections::HashMap;
 use std::io::Read;
 
@@ -111,7 +113,7 @@ fn all(body: &Body) -> Vec<u32> {
 fn labels_of(settings: &[(&str, crate::model::settings::Node)], sample: &Sample) -> String {
     let sink = sink(settings);
     let body = encode(&sink, [sample]);
-    read_protobuf(&sink.wire.request(&body, &[0])).remove(0).0
+    read_protobuf(&sink.wire.request(&Arc::new(body.clone()), &[0])).remove(0).0
 }
 
 #[test]
@@ -119,7 +121,7 @@ fn golden_streams() {
     let sink = sink(&[]);
     let samples: Vec<_> = golden().into_iter().map(|(_, sample)| sample).collect();
     let body = encode(&sink, &samples);
-    let request = sink.wire.request(&body, &all(&body));
+    let request = sink.wire.request(&Arc::new(body.clone()), &all(&body));
     assert_eq!(request.path, "/loki/api/v1/push");
     assert_eq!(request.headers, [("Content-Type", "application/x-protobuf".to_owned())]);
     let mut seen = String::new();
@@ -138,7 +140,7 @@ fn golden_json() {
     let sink = sink(&[("encoding", typed("json")), ("tenant", typed("team-a"))]);
     let samples: Vec<_> = golden().into_iter().map(|(_, sample)| sample).collect();
     let body = encode(&sink, &samples);
-    let request = sink.wire.request(&body, &all(&body));
+    let request = sink.wire.request(&Arc::new(body.clone()), &all(&body));
     let expected = [("X-Scope-OrgID", "team-a"), ("Content-Type", "application/json"), ("Content-Encoding", "gzip")];
     assert_eq!(request.headers, expected.map(|(name, value)| (name, value.to_owned())));
     let mut plain = String::new();
@@ -207,7 +209,7 @@ fn a_restamped_line_keeps_its_own_time_beside_it() {
         let sink = sink(&[("encoding", typed(encoding)), ("restamp_older_than", typed("30m"))]);
         let sample = Sample { time_source: TimeSource::Restamped { own }, ..Sample::json(pod()) };
         let body = encode(&sink, [&sample, &Sample::json(pod())]);
-        let streams = read(&sink.wire.request(&body, &[0, 1]));
+        let streams = read(&sink.wire.request(&Arc::new(body.clone()), &[0, 1]));
         let (restamped, other) = (&streams[0].1[0], &streams[0].1[1]);
         assert_eq!(restamped.0, sample.time.as_nanos());
         let mut metadata = restamped.2.clone();
@@ -235,7 +237,7 @@ fn tenants_do_not_share_a_group() {
     let body = encode(&sink, [&twelve, &none, &twelve]);
     let routes: Vec<_> = body.groups.iter().map(|group| group.route.as_deref()).collect();
     assert_eq!(routes, [Some("12"), Some("default")]);
-    let request = sink.wire.request(&body, &[0, 2]);
+    let request = sink.wire.request(&Arc::new(body.clone()), &[0, 2]);
     assert_eq!(request.headers[0], ("X-Scope-OrgID", "12".to_owned()));
     assert_eq!(read_protobuf(&request)[0].1.len(), 2);
 }
@@ -250,7 +252,7 @@ fn a_part_of_a_body_is_a_whole_request() {
         let body = encode(&sink, &samples);
         assert_eq!(body.groups.len(), 2);
         let lines = |items: &[u32]| -> Vec<Vec<String>> {
-            let streams = read(&sink.wire.request(&body, items));
+            let streams = read(&sink.wire.request(&Arc::new(body.clone()), items));
             streams.into_iter().map(|(_, entries)| entries.into_iter().map(|entry| entry.1).collect()).collect()
         };
         assert_eq!(lines(&[0, 1, 2, 3]), [["1", "3"], ["2", "4"]]);
@@ -264,7 +266,7 @@ fn a_line_beyond_the_limit_is_cut_and_says_so() {
     let sink = sink(&[("max_line_size", typed("1KiB"))]);
     let line = |len| Sample { body: "x".repeat(len), ..Sample::plain(pod()) };
     let body = encode(&sink, &[line(1024), line(1025)]);
-    let entries = read_protobuf(&sink.wire.request(&body, &[0, 1])).remove(0).1;
+    let entries = read_protobuf(&sink.wire.request(&Arc::new(body.clone()), &[0, 1])).remove(0).1;
     assert_eq!(entries[0].1, "x".repeat(1024));
     assert!(entries[1].1.len() <= 1024 && entries[1].1.ends_with("x …[cut by tailwater]"));
 }
@@ -295,7 +297,7 @@ fn one_encoder_serves_bodies_in_turn() {
     }
     // A group may stand twice in bodies that are filled in turns; each line stands in a group of its own labels.
     for (body, expected) in bodies.iter().zip(["/a /a /b /b", "/a /b", "/b"]) {
-        let streams = read_protobuf(&sink.wire.request(body, &all(body)));
+        let streams = read_protobuf(&sink.wire.request(&Arc::new(body.clone()), &all(body)));
         let mut seen: Vec<_> =
             streams.iter().flat_map(|(labels, entries)| entries.iter().map(move |_| labels)).collect();
         seen.sort();
@@ -312,7 +314,7 @@ proptest! {
             let sink = sink(&[("encoding", typed(encoding))]);
             let body = encode(&sink, &samples);
             let items: Vec<u32> = (0..samples.len() as u32).step_by(skip).collect();
-            let mut seen: Vec<_> = read(&sink.wire.request(&body, &items)).into_iter()
+            let mut seen: Vec<_> = read(&sink.wire.request(&Arc::new(body.clone()), &items)).into_iter()
                 .flat_map(|(_, entries)| entries).collect();
             seen.iter_mut().for_each(|entry| entry.2.sort());
             let mut sent: Vec<_> = items.iter().map(|&item| {

@@ -28,7 +28,7 @@ impl LokiWire {
 }
 
 impl Wire for LokiWire {
-    fn request(&self, body: &Body, items: &[u32]) -> Request {
+    fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request {
         let mut headers = Vec::with_capacity(3);
         let route = items.first().and_then(|&item| group(body, item).route.as_ref());
         debug_assert!(items.iter().all(|&item| group(body, item).route.as_ref() == route), "one tenant to a request");

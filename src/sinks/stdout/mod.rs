@@ -185,7 +185,7 @@ struct LineWire {
 }
 
 impl Wire for LineWire {
-    fn request(&self, body: &Body, items: &[u32]) -> Request {
+    fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request {
         let mut bytes = Vec::with_capacity(pack::runs(body, items).map(<[u8]>::len).sum());
         pack::runs(body, items).for_each(|run| bytes.extend_from_slice(run));
         Request { path: Cow::Borrowed(""), headers: Vec::new(), body: Bytes::from(bytes) }

@@ -1,5 +1,7 @@
 //! Lines on standard output.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::KIND;
@@ -16,7 +18,7 @@ fn check(format: &str, color: &str, expected: &str) {
     let samples: Vec<_> = golden().into_iter().map(|(_, sample)| sample).collect();
     let body = encode(&sink, &samples);
     let items: Vec<u32> = (0..body.items.len() as u32).collect();
-    assert_eq!(sink.wire.request(&body, &items).body, body.bytes);
+    assert_eq!(sink.wire.request(&Arc::new(body.clone()), &items).body, body.bytes);
     assert_eq!(String::from_utf8_lossy(&body.bytes), expected);
 }
 
