@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use clap::{Arg, CommandFactory as _};
+use tailwater::admin::status;
 use tailwater::cli::Cli;
 use tailwater::config::{keys as known_keys, parts, schema, settings, show};
 use tailwater::deliver::{self, http};
@@ -26,6 +27,16 @@ use tailwater::{parse, sinks, sources};
 #[test]
 fn metrics() {
     check("docs/metrics.md", &|name| (name == "series").then(series));
+}
+
+#[test]
+fn status() {
+    check("docs/status.md", &|name| {
+        let row = |(key, kind, help): &(&str, &str, &str)| format!("| `{key}` | {kind} | {help} |\n");
+        let rows =
+            || format!("| key | kind | |\n|---|---|---|\n{}", status::FIELDS.iter().map(row).collect::<String>());
+        (name == "fields").then(rows)
+    });
 }
 
 #[test]

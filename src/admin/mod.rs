@@ -40,6 +40,12 @@ pub const KEYS: &[Key] = &[
         help: "where `/metrics`, `/status`, `/livez` and `/readyz` are answered; everyone who reaches it may read them",
     },
     Key {
+        name: "stuck_after",
+        kind: "duration",
+        default: "2m",
+        help: "`/livez` fails when a pipeline's or the follower's loop has not turned for so long; a store that is down does not stop them",
+    },
+    Key {
         name: "series_per_workload",
         kind: "true or false",
         default: "false",
@@ -65,13 +71,19 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Settings {
     /// Address and port.
     pub listen: SocketAddr,
+    /// A loop that has not turned for so long is stuck.
+    pub stuck_after: Duration,
     /// Whether there are series per workload.
     pub series_per_workload: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9880), series_per_workload: false }
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9880),
+            stuck_after: Duration::from_secs(120),
+            series_per_workload: false,
+        }
     }
 }
 
@@ -85,6 +97,7 @@ impl Settings {
         let default = Self::default();
         Self {
             listen: section.parsed("listen", parse).unwrap_or(default.listen),
+            stuck_after: section.duration("stuck_after").unwrap_or(default.stuck_after),
             series_per_workload: section.truth("series_per_workload").unwrap_or(default.series_per_workload),
         }
     }
@@ -104,8 +117,10 @@ pub struct Answers {
     pub status: Page,
     /// Whether the program works; if not, it should be started anew.
     pub live: Box<dyn Fn() -> Health + Send + Sync>,
-    /// Whether the program has begun its work and is not about to end.
+    /// Whether the program has begun its work.
     pub ready: Box<dyn Fn() -> Health + Send + Sync>,
+    /// Whether every store takes something: asked for by `/readyz?sinks=1` only.
+    pub sinks: Box<dyn Fn() -> Health + Send + Sync>,
 }
 
 /// The admin port, open.
@@ -156,8 +171,9 @@ async fn connection(stream: TcpStream, answers: Arc<Answers>, pages: Arc<Semapho
     let service = service_fn(move |request: Request<Incoming>| {
         let (answers, pages, kept) = (Arc::clone(&answers), Arc::clone(&pages), Arc::clone(&kept));
         async move {
-            let (method, path) = (request.method(), request.uri().path());
-            Ok::<_, Infallible>(respond(method, path, &answers, pages, &kept).await)
+            let (method, uri) = (request.method(), request.uri());
+            let with_sinks = uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "sinks=1"));
+            Ok::<_, Infallible>(respond(method, uri.path(), with_sinks, &answers, pages, &kept).await)
         }
     });
     let serving = http1::Builder::new()
@@ -177,6 +193,7 @@ async fn connection(stream: TcpStream, answers: Arc<Answers>, pages: Arc<Semapho
 async fn respond(
     method: &Method,
     path: &str,
+    with_sinks: bool,
     answers: &Answers,
     pages: Arc<Semaphore>,
     kept: &Mutex<Option<OwnedSemaphorePermit>>,
@@ -200,6 +217,7 @@ async fn respond(
             page(StatusCode::OK, (answers.status)().await, HeaderValue::from_static("application/json"))
         }
         "/livez" => health((answers.live)()),
+        _ if with_sinks => health((answers.ready)().and_then(|()| (answers.sinks)())),
         _ => health((answers.ready)()),
     }
 }
@@ -247,6 +265,7 @@ mod tests {
                 status: said("{\"pipelines\":[]}\n"),
                 live: Box::new(|| Ok(())),
                 ready: Box::new(not_yet),
+                sinks: Box::new(|| Err("refusing: loki".to_owned())),
             };
             let client = tokio::task::spawn_blocking(move || client(address, &ready));
             tokio::select! {
@@ -289,6 +308,9 @@ mod tests {
             assert!(page.starts_with("HTTP/1.1 503 ") && page.ends_with("\r\n\r\nnot yet\n"), "{page}");
             ready.store(true, Ordering::Relaxed);
             assert!(get(address, "GET", "/readyz").starts_with("HTTP/1.1 200 "));
+            assert!(get(address, "GET", "/readyz?sinks=0").starts_with("HTTP/1.1 200 "));
+            let page = get(address, "GET", "/readyz?sinks=1");
+            assert!(page.starts_with("HTTP/1.1 503 ") && page.ends_with("\r\n\r\nrefusing: loki\n"), "{page}");
             let page = get(address, "HEAD", "/livez");
             assert!(page.starts_with("HTTP/1.1 200 ") && page.ends_with("\r\n\r\n"), "{page}");
             assert!(get(address, "GET", "/").starts_with("HTTP/1.1 404 "));
@@ -331,7 +353,8 @@ mod tests {
         let admin = Admin::bind(&Settings { listen, ..Settings::default() }).await.expect("a free port");
         let address = admin.address().expect("an address");
         let (live, ready): (Box<dyn Fn() -> Health + Send + Sync>, _) = (Box::new(|| Ok(())), Box::new(|| Ok(())));
-        let serving = tokio::spawn(admin.serve(Answers { metrics: said(""), status: said(""), live, ready }));
+        let sinks = Box::new(|| Ok(()));
+        let serving = tokio::spawn(admin.serve(Answers { metrics: said(""), status: said(""), live, ready, sinks }));
         let began = tokio::time::Instant::now();
         let stream = tokio::net::TcpStream::connect(address).await.expect("a connection");
         stream.try_write(b"GET /livez HTTP/1.1\r\nX: ").expect("room");

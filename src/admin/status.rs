@@ -4,6 +4,8 @@
 //!
 //! **Invariant**: it holds names, paths, offsets, counts and a store's own words, and neither a line nor a secret.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use crate::flow::account::{Account, Tally};
@@ -11,26 +13,137 @@ use crate::metrics::look::{Lag, Look, OriginLook, WorkloadLook, WorkloadName};
 use crate::metrics::{PipelineMetrics, ProcessLook};
 use crate::model::batch::DropReason;
 
+/// Every key of the page: its path, its kind and what it says. Those of `lines`, `bytes`, `lag` and workloads stand for all
+/// that are alike.
+pub const FIELDS: &[(&str, &str, &str)] = &[
+    ("version", "text", "version, commit and build profile"),
+    ("uptime_seconds", "number", "since the program began"),
+    ("settings.source", "text", "where the settings are from: the file, `environment` or `flags`"),
+    ("settings.loaded_seconds_ago", "number", "how long they have been in effect"),
+    ("process.cpu_seconds", "number", "time on a CPU"),
+    ("process.cpu_throttled_seconds", "number", "time kept from running by the control group's CPU limit"),
+    ("process.resident_bytes", "number", "memory in use"),
+    ("process.open_fds", "number", "open descriptors"),
+    ("process.max_fds", "number", "descriptors that may be open"),
+    ("sources[].name", "text", "the source's name"),
+    ("sources[].type", "text", "its kind"),
+    ("pipelines[].name", "text", "the sink's name"),
+    ("pipelines[].type", "text", "its kind"),
+    (
+        "pipelines[].is_running",
+        "true or false",
+        "whether its thread answered within two seconds; if not, the numbers are its last",
+    ),
+    ("pipelines[].is_refusing", "true or false", "whether the store takes nothing at the moment"),
+    (
+        "pipelines[].lines.read",
+        "number",
+        "lines read since the program began; also `delivered`, `dead_lettered`, `dropped` by reason, `in_flight`",
+    ),
+    (
+        "pipelines[].bytes.read",
+        "number",
+        "the same in bytes of the file; also `cut`: what followed the beginning of lines too long to be held",
+    ),
+    ("pipelines[].unreachable_bytes", "number", "bytes that were gone before they could be read"),
+    ("pipelines[].lag.bytes", "number", "bytes that are there and not settled, read or not"),
+    ("pipelines[].lag.seconds", "number", "the age of the oldest unsettled line"),
+    (
+        "pipelines[].seconds_since_progress",
+        "number",
+        "since lines were last settled; 0 where there is nothing to settle",
+    ),
+    (
+        "pipelines[].last_error",
+        "object or null",
+        "what the store, or the way to it, said last when it did not take lines; `null` if nothing yet",
+    ),
+    ("pipelines[].last_error.words", "text", "its own words, without credentials and without what it quotes of a line"),
+    ("pipelines[].last_error.seconds_ago", "number", "when it said so"),
+    ("pipelines[].memory.held_bytes", "number", "memory that permits of batches hold"),
+    ("pipelines[].memory.size_bytes", "number", "the pipeline's share of `memory_limit`"),
+    (
+        "pipelines[].workloads[]",
+        "object",
+        "the counts of one `namespace`, `pod` and `container`, of files and pipes by `source`: `lines`, `bytes`, `lag` as above, and `origins`, how many files are not done with",
+    ),
+    ("pipelines[].origins[].path", "text", "the file, without a rotation's suffix; a pipe has none"),
+    (
+        "pipelines[].origins[].source",
+        "text",
+        "the source that found it; `namespace`, `pod`, `container` where it has them",
+    ),
+    ("pipelines[].origins[].id", "text", "its identity, fixed at first sight"),
+    (
+        "pipelines[].origins[].state",
+        "text",
+        "`reading`, `at_end`, `waiting` (an older file is read first), `retrying` (lines of it are sent again), `held` (another container of the same Loki stream is too far behind), `failing` (it cannot be read at the moment), `gone`",
+    ),
+    ("pipelines[].origins[].offset", "number", "everything before it is settled"),
+    ("pipelines[].origins[].read", "number", "where reading goes on"),
+    ("pipelines[].origins[].size", "number", "how many bytes are there"),
+    ("pipelines[].origins[].lines_in_flight", "number", "lines read and not settled"),
+    ("pipelines[].origins[].lag", "object", "`bytes` and `seconds`, as above"),
+];
+
 /// One pipeline.
 pub struct PipelineStatus {
     /// The sink's name.
     pub name: String,
+    /// The sink's kind.
+    pub kind: &'static str,
     /// What it says of itself; `None` where it did not answer, and then what it said last stands.
     pub look: Option<Look>,
     /// Its series.
     pub metrics: std::sync::Arc<PipelineMetrics>,
 }
 
+/// The program as a whole.
+pub struct ProgramStatus<'v> {
+    /// Version, commit and build profile.
+    pub version: &'v str,
+    /// Since it began.
+    pub uptime: Duration,
+    /// The settings in effect.
+    pub settings: SettingsStatus,
+    /// The sources: name and kind.
+    pub sources: Vec<(String, &'static str)>,
+    /// What the kernel knows of it.
+    pub process: ProcessLook,
+}
+
+/// The settings in effect.
+pub struct SettingsStatus {
+    /// Where they are from.
+    pub source: String,
+    /// How long ago they were loaded.
+    pub loaded: Duration,
+}
+
 /// The whole page. Takes the looks, so that each goes when it is written.
-pub fn render(version: &str, process: &ProcessLook, pipelines: Vec<PipelineStatus>) -> String {
-    let process = json!({
-        "cpu_seconds": process.cpu_seconds,
-        "cpu_throttled_seconds": process.throttled_seconds,
-        "resident_bytes": process.resident_bytes as u64,
-        "open_fds": process.open_fds as u64,
-        "max_fds": process.max_fds as u64,
+pub fn render(program: &ProgramStatus<'_>, pipelines: Vec<PipelineStatus>) -> String {
+    let process = &program.process;
+    let sources = program.sources.iter().map(|(name, kind)| json!({ "name": name, "type": kind }));
+    let head = json!({
+        "version": program.version,
+        "uptime_seconds": seconds(program.uptime),
+        "settings": {
+            "source": program.settings.source,
+            "loaded_seconds_ago": seconds(program.settings.loaded),
+        },
+        "process": {
+            "cpu_seconds": process.cpu_seconds,
+            "cpu_throttled_seconds": process.throttled_seconds,
+            "resident_bytes": process.resident_bytes as u64,
+            "open_fds": process.open_fds as u64,
+            "max_fds": process.max_fds as u64,
+        },
+        "sources": sources.collect::<Vec<_>>(),
     });
-    let mut page = format!("{{\"version\":{},\"process\":{process},\"pipelines\":[", json!(version));
+    // The pipelines stand within the object, behind its other keys.
+    let head = head.to_string();
+    let mut page = head.strip_suffix('}').unwrap_or(&head).to_owned();
+    page.push_str(",\"pipelines\":[");
     for (index, status) in pipelines.into_iter().enumerate() {
         page.push_str(if index == 0 { "" } else { "," });
         pipeline(status, &mut page);
@@ -46,7 +159,9 @@ fn pipeline(status: PipelineStatus, page: &mut String) {
     let last_error = status.metrics.last_error();
     let head = json!({
         "name": status.name,
+        "type": status.kind,
         "is_running": answered,
+        "is_refusing": status.metrics.refusing.get() != 0,
         "lines": counts(&look.account, |tally| tally.entries),
         "bytes": bytes(&look.account),
         "unreachable_bytes": look.unreachable,
@@ -138,7 +253,7 @@ fn lag(lag: Lag) -> Value {
 }
 
 /// To the millisecond.
-fn seconds(duration: std::time::Duration) -> f64 {
+fn seconds(duration: Duration) -> f64 {
     duration.as_millis() as f64 / 1e3
 }
 
@@ -178,12 +293,19 @@ mod tests {
         let gone = metrics.pipeline("gone");
         gone.note_error("status 500".to_owned());
         let pipelines = vec![
-            PipelineStatus { name: "a".to_owned(), look: Some(look), metrics: metrics.pipeline("a") },
-            PipelineStatus { name: "gone".to_owned(), look: None, metrics: gone },
+            PipelineStatus { name: "a".to_owned(), kind: "loki", look: Some(look), metrics: metrics.pipeline("a") },
+            PipelineStatus { name: "gone".to_owned(), kind: "loki", look: None, metrics: gone },
         ];
-        let page: Value =
-            serde_json::from_str(&render("1.2", &ProcessLook { open_fds: 7.0, ..ProcessLook::default() }, pipelines))
-                .expect("JSON");
+        let program = ProgramStatus {
+            version: "1.2",
+            uptime: Duration::from_secs(5),
+            settings: SettingsStatus { source: "t.yaml".to_owned(), loaded: Duration::from_secs(4) },
+            sources: vec![("files".to_owned(), "file")],
+            process: ProcessLook { open_fds: 7.0, ..ProcessLook::default() },
+        };
+        let page: Value = serde_json::from_str(&render(&program, pipelines)).expect("JSON");
+        assert_eq!((&page["uptime_seconds"], &page["settings"]["source"]), (&json!(5.0), &json!("t.yaml")));
+        assert_eq!(page["sources"], json!([{ "name": "files", "type": "file" }]));
         assert_eq!((&page["process"]["open_fds"], &page["process"]["max_fds"]), (&json!(7), &json!(0)));
         let first = &page["pipelines"][0];
         assert_eq!(
@@ -199,5 +321,39 @@ mod tests {
         let gone = &page["pipelines"][1];
         assert_eq!((&gone["is_running"], &gone["last_error"]["words"]), (&json!(false), &json!("status 500")));
         assert_eq!(gone["origins"], json!([]));
+        is_documented(&page);
+    }
+
+    /// Every key of the page stands in [`FIELDS`], alone or for those below it, and each of these is on the page.
+    fn is_documented(page: &Value) {
+        let mut found = Vec::new();
+        paths("", page, &mut found);
+        let covers = |known: &str, path: &str| {
+            let alike = ["lines.", "bytes.", "lag", "workloads[]"]
+                .iter()
+                .find_map(|end| known.find(end).map(|at| at + end.len()));
+            path == known || path.starts_with(&known[..alike.unwrap_or(known.len())]) && alike.is_some()
+        };
+        for path in &found {
+            let named = ["namespace", "pod", "container"].iter().any(|name| path.ends_with(&format!("].{name}")));
+            let known = FIELDS.iter().any(|(known, ..)| covers(known, path));
+            assert!(named || known, "{path} is not documented");
+        }
+        for (known, ..) in FIELDS {
+            assert!(found.iter().any(|path| path.starts_with(known)), "{known} is not on the page");
+        }
+    }
+
+    /// The paths of all values that are no maps or lists.
+    fn paths(at: &str, value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    paths(&if at.is_empty() { key.clone() } else { format!("{at}.{key}") }, value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| paths(&format!("{at}[]"), item, found)),
+            _ => found.push(at.to_owned()),
+        }
     }
 }

@@ -12,7 +12,7 @@
 //! - [`parts`]: what the started program is made of
 //! - [`start`]: starts everything; [`net`]: the network's thread; [`sources`]: the threads that read
 //! - [`supervise`]: what happens until the end, and what that comes to
-//! - [`pages`]: what the admin port shows
+//! - [`roster`]: what the admin port sees of the program; [`pages`] and [`health`]: what it says
 //! - [`checkpoints`]: the command that lists cursors; [`cursors`]: those that move them
 //! - [`machine`]: what is asked of the machine at the start
 #![expect(
@@ -22,10 +22,12 @@
 
 pub mod checkpoints;
 pub mod cursors;
+pub mod health;
 pub mod machine;
 pub mod net;
 pub mod pages;
 pub mod parts;
+pub mod roster;
 pub mod sources;
 pub mod start;
 pub mod supervise;

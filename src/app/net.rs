@@ -1,15 +1,15 @@
 //! The network's thread: deliveries over HTTP, the admin port, signals.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Sender};
 
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
 use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tracing::{info, warn};
 
-use super::pages::{self, Asked};
 use super::parts::{Event, Refused, spawn};
+use super::roster::SharedRoster;
+use super::{health, pages};
 use crate::admin::{Admin, Answers};
 use crate::config::parts::Sink;
 use crate::config::settings::Settings;
@@ -25,7 +25,7 @@ use crate::sources::files::follow::Gauges;
 /// What the network's thread needs.
 pub(super) struct Net {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) asked: Arc<[Asked]>,
+    pub(super) roster: SharedRoster,
     pub(super) progress: Arc<Progress>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) has_files: bool,
@@ -43,7 +43,6 @@ pub(super) fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> R
         exit: Exit::Internal,
     })?;
     let admin_settings = settings.admin;
-    let per_workload = admin_settings.is_some_and(|admin| admin.series_per_workload);
     let sinks: Vec<Sink> = over_http.iter().map(|(index, ..)| settings.sinks[*index].clone()).collect();
     let (started, has_started) = mpsc::channel();
     spawn("tailwater-net", move || {
@@ -53,7 +52,7 @@ pub(super) fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> R
                     let signals = listen_to_signals();
                     // The starter waits for this.
                     drop(started.send(Ok(())));
-                    serve(deliveries, admin, per_workload, signals, net).await;
+                    serve(deliveries, admin, signals, net).await;
                 }
                 Err(refused) => drop(started.send(Err(refused))),
             }
@@ -64,6 +63,9 @@ pub(super) fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> R
     })
 }
 
+/// The admin port, open, and its settings.
+type Port = (Admin, crate::admin::Settings);
+
 type Prepared = (Delivery<Client>, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>);
 
 async fn prepare(
@@ -71,7 +73,7 @@ async fn prepare(
     over_http: OverHttp,
     net: &Net,
     admin: Option<crate::admin::Settings>,
-) -> Result<(Vec<Prepared>, Option<Admin>), Refused> {
+) -> Result<(Vec<Prepared>, Option<Port>), Refused> {
     let mut prepared = Vec::new();
     for (sink, (_, inbox, batches)) in sinks.into_iter().zip(over_http) {
         let Some(store) = sink.store else { continue };
@@ -94,20 +96,15 @@ async fn prepare(
     }
     let admin = match admin {
         Some(settings) => {
-            Some(Admin::bind(&settings).await.map_err(|message| Refused { message, exit: Exit::Unavailable })?)
+            let bound = Admin::bind(&settings).await;
+            Some((bound.map_err(|message| Refused { message, exit: Exit::Unavailable })?, settings))
         }
         None => None,
     };
     Ok((prepared, admin))
 }
 
-async fn serve(
-    deliveries: Vec<Prepared>,
-    admin: Option<Admin>,
-    per_workload: bool,
-    listened: Vec<(i32, Signals)>,
-    net: Net,
-) {
+async fn serve(deliveries: Vec<Prepared>, admin: Option<Port>, listened: Vec<(i32, Signals)>, net: Net) {
     let local = tokio::task::LocalSet::new();
     for (delivery, inbox, batches) in deliveries {
         let (deadline, events) = (net.deadline.clone(), net.events.clone());
@@ -121,18 +118,15 @@ async fn serve(
             drop(inbox.send(Inbox::DeliveryEnded));
         });
     }
-    if let Some(admin) = admin {
-        let (gauges, has_files) = (Arc::clone(&net.gauges), net.has_files);
+    if let Some((admin, admin_settings)) = admin {
+        let (gauges, walked, has_files) = (Arc::clone(&net.gauges), Arc::clone(&net.gauges), net.has_files);
+        let (roster, refusing) = (net.roster.clone(), net.roster.clone());
         let answers = Answers {
-            metrics: pages::metrics(Arc::clone(&net.metrics), Arc::clone(&net.asked), per_workload),
-            status: pages::status(Arc::clone(&net.metrics), Arc::clone(&net.asked)),
-            live: Box::new(|| Ok(())),
-            ready: Box::new(move || {
-                if has_files && !gauges.walked.load(Ordering::Acquire) {
-                    return Err("files were not looked for yet".to_owned());
-                }
-                Ok(())
-            }),
+            metrics: pages::metrics(Arc::clone(&net.metrics), net.roster.clone(), admin_settings.series_per_workload),
+            status: pages::status(Arc::clone(&net.metrics), net.roster.clone()),
+            live: Box::new(move || health::live(&roster, &gauges, admin_settings.stuck_after)),
+            ready: Box::new(move || health::ready(&walked, has_files)),
+            sinks: Box::new(move || health::sinks(&refusing)),
         };
         if let Ok(address) = admin.address() {
             info!(%address, "the admin port answers");

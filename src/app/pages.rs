@@ -4,40 +4,28 @@
 //! last.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
+use super::roster::{Asked, SharedRoster};
 use crate::admin::Page;
-use crate::admin::status::{self, PipelineStatus};
+use crate::admin::status::{self, PipelineStatus, ProgramStatus, SettingsStatus};
 use crate::cli;
+use crate::metrics::Metrics;
 use crate::metrics::look::Look;
-use crate::metrics::{Metrics, PipelineMetrics};
 use crate::pipeline::Inbox;
 
 /// A pipeline answers between two turns, which take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// One worker of a pipeline that can be asked.
-#[derive(Clone)]
-pub struct Asked {
-    /// The sink's name.
-    pub name: Arc<str>,
-    /// Which of its workers it is.
-    pub worker: usize,
-    /// Where it is asked.
-    pub inbox: Sender<Inbox>,
-    /// Its series.
-    pub metrics: Arc<PipelineMetrics>,
-}
-
 /// The page `/metrics`.
-pub fn metrics(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>, per_workload: bool) -> Page {
+pub fn metrics(metrics: Arc<Metrics>, roster: SharedRoster, per_workload: bool) -> Page {
     Box::new(move || {
-        let (metrics, pipelines) = (Arc::clone(&metrics), Arc::clone(&pipelines));
+        let (metrics, roster) = (Arc::clone(&metrics), roster.clone());
         Box::pin(async move {
+            let pipelines = roster.pipelines();
             for (pipeline, look) in pipelines.iter().zip(ask(&pipelines, false).await) {
                 if let Some(look) = look {
                     pipeline.metrics.publish(pipeline.worker, &look);
@@ -49,10 +37,11 @@ pub fn metrics(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>, per_workload: boo
 }
 
 /// The page `/status`.
-pub fn status(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>) -> Page {
+pub fn status(metrics: Arc<Metrics>, roster: SharedRoster) -> Page {
     Box::new(move || {
-        let (metrics, pipelines) = (Arc::clone(&metrics), Arc::clone(&pipelines));
+        let (metrics, roster) = (Arc::clone(&metrics), roster.clone());
         Box::pin(async move {
+            let pipelines = roster.pipelines();
             let looks = ask(&pipelines, true).await;
             let mut all: Vec<PipelineStatus> = Vec::new();
             for (pipeline, look) in pipelines.iter().zip(looks) {
@@ -61,12 +50,23 @@ pub fn status(metrics: Arc<Metrics>, pipelines: Arc<[Asked]>) -> Page {
                     Some(known) => known.look = known.look.take().zip(look).map(|(known, look)| known.and(look)),
                     None => all.push(PipelineStatus {
                         name: pipeline.name.to_string(),
+                        kind: pipeline.kind,
                         look,
                         metrics: Arc::clone(&pipeline.metrics),
                     }),
                 }
             }
-            status::render(cli::VERSION, &metrics.process(), all)
+            let program = {
+                let roster = roster.lock();
+                ProgramStatus {
+                    version: cli::VERSION,
+                    uptime: metrics.uptime(),
+                    settings: SettingsStatus { source: roster.settings.to_string(), loaded: roster.loaded.elapsed() },
+                    sources: roster.sources.iter().map(|(name, kind)| (name.to_string(), *kind)).collect(),
+                    process: metrics.process(),
+                }
+            };
+            status::render(&program, all)
         })
     })
 }

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::deliver::progress::Progress;
 use crate::exit::Exit;
 use crate::metrics::Metrics;
+use crate::metrics::beat::Beat;
 use crate::pipeline::{Inbox, Summary};
 use crate::sinks::kind::Transport;
 use crate::sources::files::follow::Gauges;
@@ -81,6 +82,8 @@ pub struct Started {
     pub sink: usize,
     /// Which of its workers it is, from 0.
     pub worker: usize,
+    /// Whether it turns.
+    pub beat: Arc<Beat>,
     /// How it is delivered.
     pub transport: Transport,
     /// Its inbox.

@@ -12,8 +12,8 @@ use tokio::sync::{mpsc as tokio_mpsc, watch};
 use tracing::{error, info, warn};
 
 use super::net::{Net, start_net};
-use super::pages::Asked;
 use super::parts::{Event, OnDrop, Refused, Running, Started, spawn};
+use super::roster::{Asked, SharedRoster};
 use super::sources::start_sources;
 use crate::cli;
 use crate::config::settings::Settings;
@@ -23,6 +23,7 @@ use crate::deliver::stdout::{self, Ended, Job};
 use crate::exit::Exit;
 use crate::flow::checkpoint::Book;
 use crate::metrics::Metrics;
+use crate::metrics::beat::Beat;
 use crate::model::batch::{Batch, Report};
 use crate::model::budget::Budget;
 use crate::model::units::format_bytes;
@@ -74,10 +75,12 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             }
             Transport::Null => null_outlet(Arc::clone(&progress), inbox_sender.clone()),
         };
+        let beat = Arc::new(Beat::default());
         let parts = Parts {
             name: Arc::clone(&sink.name),
             index,
             worker,
+            beat: Arc::clone(&beat),
             tools: Tools {
                 encoder: sink.sink.encoder(),
                 parsers: settings.parsers.clone(),
@@ -98,6 +101,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
             name: Arc::clone(&sink.name),
             sink: at,
             worker,
+            beat,
             transport: sink.sink.transport,
             inbox: inbox_sender,
             thread: Some(thread),
@@ -109,7 +113,7 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
         over_http,
         Net {
             metrics: Arc::clone(&metrics),
-            asked: asked(&pipelines, &metrics),
+            roster: SharedRoster::new(&settings, asked(&settings, &pipelines, &metrics)),
             progress: Arc::clone(&progress),
             gauges: Arc::clone(&gauges),
             has_files: has_files || has_spool,
@@ -140,10 +144,12 @@ pub fn start(settings: Settings) -> Result<Running, Refused> {
     })
 }
 
-fn asked(pipelines: &[Started], metrics: &Metrics) -> Arc<[Asked]> {
+fn asked(settings: &Settings, pipelines: &[Started], metrics: &Metrics) -> Vec<Asked> {
     let asked = pipelines.iter().map(|pipeline| Asked {
         name: Arc::clone(&pipeline.name),
         worker: pipeline.worker,
+        kind: settings.sinks[pipeline.sink].kind,
+        beat: Arc::clone(&pipeline.beat),
         inbox: pipeline.inbox.clone(),
         metrics: metrics.pipeline(&pipeline.name),
     });

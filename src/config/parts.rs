@@ -58,6 +58,8 @@ pub struct Source {
     pub name: Arc<str>,
     /// Where it was typed.
     pub place: Place,
+    /// The name of its kind.
+    pub kind: &'static str,
     /// Its kind and what that needs.
     pub settings: sources::Settings,
     /// Which of the program's parsers handles its lines.
@@ -143,7 +145,8 @@ pub(super) fn sources(
             section.node("parse").map_or(Some(default.clone()), |node| Parser::from_settings(node, section.problems()));
         let settings = (kind.read)(&mut section);
         section.end();
-        let source = Source { name: name.into(), place: place.clone(), settings, parser: ParserName(parsers.len()) };
+        let parser_name = ParserName(parsers.len());
+        let source = Source { name: name.into(), place: place.clone(), kind: kind.name, settings, parser: parser_name };
         if let (false, Some(first)) = (source.has_files(), read.iter().find(|other| !other.has_files())) {
             problems.add_with_hint(
                 place,

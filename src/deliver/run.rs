@@ -298,13 +298,13 @@ impl<T: Transport, R: Fn(Report)> Loop<T, R> {
             }
         }
         if let Some(pass) = flight.pass {
-            self.delivery.metrics.requests(outcome).inc();
-            self.delivery.metrics.request_duration.observe(flight.began.elapsed().as_secs_f64());
+            self.delivery.metrics.request_took(outcome, flight.began.elapsed());
             let (retry, random) = (&self.delivery.settings.retry, self.chance.next());
             let recovery = self.gate.end(pass, told.health, now, |failures| match told.health {
                 Health::Held => retry.hold(random),
                 _ => retry.pause(failures, random),
             });
+            self.delivery.metrics.refusing.set(i64::from(self.gate.failures() > 0));
             if let Some(recovery) = recovery {
                 self.notices.recovered(recovery);
                 if recovery.failures >= OUTAGE {

@@ -58,9 +58,15 @@ impl Maker {
         self.register(GaugeVec::new(Opts::new(format!("tailwater_{name}"), help), &["pipeline"]).expect(Self::WRONG))
     }
 
-    pub(super) fn histograms(&self, name: &str, help: &str) -> HistogramVec {
+    /// As for [`Maker::float_gauges`].
+    pub(super) fn float_counters(&self, name: &str, help: &str) -> prometheus::CounterVec {
+        let opts = Opts::new(format!("tailwater_{name}"), help);
+        self.register(prometheus::CounterVec::new(opts, &["pipeline"]).expect(Self::WRONG))
+    }
+
+    pub(super) fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> HistogramVec {
         let opts = HistogramOpts::new(format!("tailwater_{name}"), help).buckets(SECONDS.to_vec());
-        self.register(HistogramVec::new(opts, &["pipeline"]).expect(Self::WRONG))
+        self.register(HistogramVec::new(opts, &[&["pipeline"], labels].concat()).expect(Self::WRONG))
     }
 
     fn register<C: prometheus::core::Collector + Clone + 'static>(&self, collector: C) -> C {

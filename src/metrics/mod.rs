@@ -1,6 +1,7 @@
 //! Every series the agent has, named once.
 //!
 //! - this file: the series of a pipeline, of files and of checkpoints
+//! - [`beat`]: whether a loop still turns
 //! - [`look`]: what a pipeline says of itself when it is asked
 //! - `workloads`: series per workload, for those who want them
 //! - `maker`: makes series and registers them
@@ -11,6 +12,7 @@
 //! step and the numbers of one page belong together.
 #![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
 
+pub mod beat;
 pub mod look;
 mod maker;
 mod process;
@@ -21,8 +23,8 @@ use std::time::{Duration, Instant};
 
 use prometheus::core::{Atomic, GenericCounterVec};
 use prometheus::{
-    Encoder as _, Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry,
-    TextEncoder,
+    Counter, CounterVec, Encoder as _, Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Registry, TextEncoder,
 };
 
 use crate::model::batch::DropReason;
@@ -80,6 +82,8 @@ pub struct Metrics {
     checkpoint_age: OnceLock<Gauge>,
     checkpoint_written: Mutex<Option<Instant>>,
     build: IntGaugeVec,
+    uptime: Gauge,
+    began: Instant,
     /// Files whose descriptor is open.
     pub files_open: IntGauge,
     /// Files that are followed, open or not.
@@ -111,8 +115,12 @@ pub struct PipelineMetrics {
     pub retries: IntCounter,
     /// Bytes of request bodies sent.
     pub request_bytes: IntCounter,
-    /// From sending a request to its answer.
-    pub request_duration: Histogram,
+    /// Whether the store takes nothing at the moment.
+    pub refusing: IntGauge,
+    /// How often reading had to wait for memory that batches hold, and how long.
+    permit_waits: IntCounter,
+    permit_wait: Counter,
+    request_duration: HistogramVec,
     dropped: IntCounterVec,
     bytes_dropped: IntCounterVec,
     filtered: IntCounterVec,
@@ -160,6 +168,9 @@ struct Families {
     requests: IntCounterVec,
     request_bytes: IntCounterVec,
     request_duration: HistogramVec,
+    refusing: IntGaugeVec,
+    permit_waits: IntCounterVec,
+    permit_wait: CounterVec,
     retries: IntCounterVec,
     permit_held: IntGaugeVec,
     permit_size: IntGaugeVec,
@@ -223,8 +234,25 @@ impl Metrics {
             batches: new.counters("batches_total", "Batches handed to the delivery.", &[]),
             requests: new.counters("requests_total", "Requests to the store, by what became of them.", &["outcome"]),
             request_bytes: new.counters("request_bytes_total", "Bytes of request bodies sent to the store.", &[]),
-            request_duration: new
-                .histograms("request_duration_seconds", "Time from sending a request to the end of its answer."),
+            request_duration: new.histograms(
+                "request_duration_seconds",
+                "Time from sending a request to the end of its answer, by what became of it.",
+                &["outcome"],
+            ),
+            refusing: new.gauges(
+                "sink_refusing",
+                "1 while the store takes nothing: the last request failed as a whole, or no answer came.",
+                &["pipeline"],
+            ),
+            permit_waits: new.counters(
+                "permit_waits_total",
+                "Times that reading had to wait for memory that batches hold.",
+                &[],
+            ),
+            permit_wait: new.float_counters(
+                "permit_wait_seconds_total",
+                "Time that reading has waited for memory that batches hold.",
+            ),
             retries: new.counters("retries_total", "Requests sent after a failure, whole or in part.", &[]),
             permit_held: new.gauges("permit_held_bytes", "Memory that batches hold at the moment.", &["pipeline"]),
             permit_size: new.gauges("permit_size_bytes", "Memory that batches may hold.", &["pipeline"]),
@@ -234,6 +262,8 @@ impl Metrics {
             pipelines: Mutex::default(),
             checkpoint_age: OnceLock::new(),
             checkpoint_written: Mutex::default(),
+            uptime: new.float_gauge("tailwater_uptime_seconds", "Time since the program began."),
+            began: Instant::now(),
             build: new.gauges("build_info", "Which build this is; always 1.", &["version", "commit", "profile"]),
             files_open: new.gauge("files_open", "Followed files whose descriptor is open."),
             files_known: new.gauge("files_known", "Files that are followed, open or not."),
@@ -267,6 +297,11 @@ impl Metrics {
         *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
+    /// Time since the program began.
+    pub fn uptime(&self) -> Duration {
+        self.began.elapsed()
+    }
+
     /// What the kernel knows of this process.
     pub fn process(&self) -> ProcessLook {
         self.process.look()
@@ -275,6 +310,7 @@ impl Metrics {
     /// All series in Prometheus' text format; with `workloads` those of each workload too.
     pub fn render(&self, workloads: bool) -> String {
         self.process.refresh();
+        self.uptime.set(self.uptime().as_secs_f64());
         // Without a checkpoint there is no age: a gauge that is missing cannot raise a false alarm.
         if let Some(written) = *self.checkpoint_written.lock().unwrap_or_else(PoisonError::into_inner) {
             let age = self.checkpoint_age.get_or_init(|| {
@@ -321,6 +357,22 @@ impl PipelineMetrics {
     /// Requests that ended in `outcome`.
     pub fn requests(&self, outcome: Outcome) -> IntCounter {
         self.requests.with_label_values(&[self.name.as_str(), outcome.name()])
+    }
+
+    /// A request took so long, and ended in `outcome`.
+    pub fn request_took(&self, outcome: Outcome, time: Duration) {
+        self.requests(outcome).inc();
+        self.request_duration.with_label_values(&[self.name.as_str(), outcome.name()]).observe(time.as_secs_f64());
+    }
+
+    /// Reading begins to wait for memory.
+    pub fn waits_for_permit(&self) {
+        self.permit_waits.inc();
+    }
+
+    /// It has waited so long.
+    pub fn waited_for_permit(&self, time: Duration) {
+        self.permit_wait.inc_by(time.as_secs_f64());
     }
 
     /// Shows this budget's permits, beside those of other workers.
@@ -415,7 +467,10 @@ impl Families {
             batches: of(&self.batches, name),
             retries: of(&self.retries, name),
             request_bytes: of(&self.request_bytes, name),
-            request_duration: self.request_duration.with_label_values(&[name]),
+            request_duration: self.request_duration.clone(),
+            refusing: self.refusing.with_label_values(&[name]),
+            permit_waits: of(&self.permit_waits, name),
+            permit_wait: self.permit_wait.with_label_values(&[name]),
             dropped: self.lines_dropped.clone(),
             filtered: self.lines_filtered.clone(),
             malformed: self.lines_malformed.clone(),
@@ -427,7 +482,10 @@ impl Families {
         };
         // Asking for a series makes it.
         pipeline.publish(0, &Look::default());
-        Outcome::ALL.iter().for_each(|&outcome| drop(pipeline.requests(outcome)));
+        for outcome in Outcome::ALL {
+            drop(pipeline.requests(outcome));
+            drop(pipeline.request_duration.with_label_values(&[name, outcome.name()]));
+        }
         FLAWS.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
         pipeline
     }
@@ -455,7 +513,7 @@ mod tests {
         let pipeline = metrics.pipeline("loki");
         pipeline.filtered("health").inc_by(3);
         pipeline.show_budget(&Budget::new(100));
-        pipeline.request_duration.observe(0.02);
+        pipeline.request_took(Outcome::Delivered, Duration::from_millis(20));
         let mut look = Look::default();
         look.account.hand_on(Tally { entries: 7, bytes: 70 }, 0);
         metrics.pipeline("loki").publish(0, &look);
@@ -476,7 +534,8 @@ mod tests {
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"over_limit\"} 0",
             "tailwater_lines_malformed_total{flaw=\"not_cri\",pipeline=\"loki\"} 0",
             "tailwater_requests_total{outcome=\"held\",pipeline=\"loki\"} 0",
-            "tailwater_request_duration_seconds_bucket{pipeline=\"loki\",le=\"0.025\"} 1",
+            "tailwater_request_duration_seconds_bucket{outcome=\"delivered\",pipeline=\"loki\",le=\"0.025\"} 1",
+            "tailwater_sink_refusing{pipeline=\"loki\"} 0",
             "tailwater_permit_size_bytes{pipeline=\"loki\"} 100",
             "tailwater_build_info{commit=\"abcdef\",profile=\"release\",version=\"1.2.3\"} 1",
         ] {

@@ -39,6 +39,7 @@ use std::time::{Duration, Instant};
 use crate::flow::checkpoint::{Book, Record};
 use crate::flow::pace::Pace;
 use crate::metrics::PipelineMetrics;
+use crate::metrics::beat::Beat;
 use crate::metrics::look::{Doing, Look};
 use crate::model::batch::{Batch, Report};
 use crate::model::event::Flaw;
@@ -91,6 +92,8 @@ pub struct Parts {
     pub index: usize,
     /// Which of its sink's workers it is, from 0.
     pub worker: usize,
+    /// Told at every turn.
+    pub beat: Arc<Beat>,
     /// What makes items of entries.
     pub tools: Tools,
     /// How often active files are read.
@@ -122,6 +125,7 @@ pub struct Pipeline {
     index: usize,
     /// Which of its sink's workers it is.
     worker: usize,
+    beat: Arc<Beat>,
     forge: Forge,
     reader: Reader,
     max_age: Duration,
@@ -141,8 +145,8 @@ pub struct Pipeline {
     retrying: HashMap<u64, Vec<OriginId>>,
     /// The feed that was denied room last: the next to have a turn.
     next_turn: Option<OriginId>,
-    /// Whether there was no memory for a batch, and no report since.
-    is_starved: bool,
+    /// Since when there was no memory for a batch, and no report.
+    starved: Option<Instant>,
     no_more_feeds: bool,
     stop: Option<Stop>,
     /// When a batch last left.
@@ -165,6 +169,7 @@ impl Pipeline {
             name: parts.name,
             index: parts.index,
             worker: parts.worker,
+            beat: parts.beat,
             forge: Forge::new(parts.tools),
             reader: Reader::new(max_line, MAX_OPEN),
             max_age,
@@ -180,7 +185,7 @@ impl Pipeline {
             schedule: Schedule::default(),
             retrying: HashMap::new(),
             next_turn: None,
-            is_starved: false,
+            starved: None,
             no_more_feeds: false,
             stop: None,
             last_batch: None,
@@ -192,6 +197,7 @@ impl Pipeline {
     pub fn run(mut self) -> Summary {
         let mut has_more = false;
         while !self.is_over {
+            self.beat.beat();
             let wait = if has_more { Duration::ZERO } else { self.wait() };
             self.take_messages(wait);
             has_more = self.pass();
@@ -206,6 +212,7 @@ impl Pipeline {
                 self.outlet = None;
             }
         }
+        self.beat.rest();
         self.count();
         self.metrics.publish(self.worker, &self.look(false));
         let summary = self.summary();
@@ -357,7 +364,7 @@ impl Pipeline {
         let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
         let next_look = if waiting.any(|state| self.is_readable(state)) { Some(now) } else { self.schedule.next() };
         // Where memory ran out, only a report helps; looking again at the files does not.
-        let next_look = next_look.filter(|_| !self.is_starved && self.outlet.is_some());
+        let next_look = next_look.filter(|_| self.starved.is_none() && self.outlet.is_some());
         let seal = self.forge.waiting_since().map(|since| since + self.max_age);
         let next = [next_look, seal].into_iter().flatten().min();
         next.map_or(LONGEST_WAIT, |next| next.saturating_duration_since(now)).min(LONGEST_WAIT)

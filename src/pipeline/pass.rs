@@ -25,6 +25,8 @@ impl Pipeline {
         let due = self.due(now);
         let mut has_more = false;
         for (at, &id) in due.iter().enumerate() {
+            // A pass over many files may take long, and turns all the while.
+            self.beat.beat();
             let end = self.turns(id, now);
             self.put_back(id);
             match end {
@@ -33,7 +35,10 @@ impl Pipeline {
                 End::NoRoom => {
                     // A report will bring memory; then this feed is the first.
                     self.next_turn = Some(id);
-                    self.is_starved = true;
+                    if self.starved.is_none() {
+                        self.starved = Some(Instant::now());
+                        self.metrics.waits_for_permit();
+                    }
                     due[at..].iter().for_each(|id| self.put_back(*id));
                     return false;
                 }

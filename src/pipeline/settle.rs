@@ -67,7 +67,9 @@ impl Pipeline {
             self.finish_if_done(id);
         }
         // There may be memory again for the feed that was denied some.
-        self.is_starved = false;
+        if let Some(since) = self.starved.take() {
+            self.metrics.waited_for_permit(since.elapsed());
+        }
     }
 
     /// All of a batch is settled.

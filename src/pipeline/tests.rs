@@ -317,6 +317,7 @@ fn start_as(
         name: "p".into(),
         index: 0,
         worker: 0,
+        beat: Arc::default(),
         tools,
         poll_interval: Duration::ZERO,
         book: Arc::clone(book) as _,

@@ -60,6 +60,7 @@ fn the_pages_answer_and_nothing_else_does() {
         ("HEAD", "/livez", 200, ""),
         ("HEAD", "/metrics", 200, ""),
         ("HEAD", "/status", 200, ""),
+        ("GET", "/readyz?sinks=1", 200, "ok\n"),
         ("GET", "/", 404, "not found; known: /metrics, /status, /livez, /readyz\n"),
         ("GET", "/metrics/x", 404, "not found; known: /metrics, /status, /livez, /readyz\n"),
         ("GET", "/debug/pprof", 404, "not found; known: /metrics, /status, /livez, /readyz\n"),
@@ -157,5 +158,28 @@ fn the_status_shows_no_line_and_no_secret() {
             assert!(!page.contains(secret), "{secret} in {path}: {page}");
         }
     }
+    assert_eq!(process.terminate(), 0);
+}
+
+/// A store that takes nothing shows where it is asked for, and takes neither the program nor its neighbour out of service.
+#[test]
+fn a_refusing_store_is_told_and_no_reason_to_restart() {
+    let (place, store) = (Place::new(), Elasticsearch::start());
+    store.set_mode(Mode::Refuse);
+    write(&place, 10);
+    let mut process = start(&place, &store, "");
+    let admin = process.admin();
+    process.wait_until("it is told", PATIENCE, || get(&admin, "GET", "/readyz?sinks=1").0 == 503);
+    let (_, _, text) = get(&admin, "GET", "/readyz?sinks=1");
+    assert_eq!(text, "refusing: store\n");
+    assert_eq!((get(&admin, "GET", "/readyz").0, get(&admin, "GET", "/livez").0), (200, 200));
+    let found = pipeline(&status(&admin), "store");
+    assert_eq!(found["is_refusing"], true, "{found}");
+    assert!(found["last_error"]["words"].as_str().is_some_and(|words| !words.is_empty()), "{found}");
+    assert_eq!(process.metrics().of_pipeline("sink_refusing", "store"), 1);
+    store.set_mode(Mode::Always(Step::Accept));
+    process.wait_until("it takes lines again", PATIENCE, || get(&admin, "GET", "/readyz?sinks=1").0 == 200);
+    assert_balanced(&mut process, &["store"], 20);
+    assert_eq!(process.metrics().of_pipeline("sink_refusing", "store"), 0);
     assert_eq!(process.terminate(), 0);
 }

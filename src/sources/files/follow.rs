@@ -26,6 +26,7 @@ use super::slot::{FileContent, Slot};
 use super::states::{Copy, Gone, Inode, Missing, Waiter, Waiting};
 use super::watch::{Coverage, Watch};
 use crate::flow::checkpoint::Book;
+use crate::metrics::beat::Beat;
 use crate::model::feed::{Marks, Signal};
 use crate::model::origin::OriginId;
 use crate::sources::share::Share;
@@ -69,6 +70,17 @@ pub struct Gauges {
     pub walked: AtomicBool,
     /// Troubles with files that are wanted and could not be read, each said once.
     pub unreadable: AtomicU64,
+    /// Whether the follower's loop turns.
+    pub beat: Beat,
+}
+
+/// A follower that has ended is not one that is stuck.
+struct RestsAtEnd(Arc<Gauges>);
+
+impl Drop for RestsAtEnd {
+    fn drop(&mut self) {
+        self.0.beat.rest();
+    }
 }
 
 /// Takes a pipeline's signals.
@@ -209,7 +221,9 @@ impl Follower {
         let mut places = BTreeSet::new();
         let mut last_look = Instant::now();
         let mut look_took = Duration::ZERO;
+        let _rests = RestsAtEnd(Arc::clone(&self.parts.gauges));
         while !self.parts.stop.load(Ordering::Acquire) {
+            self.parts.gauges.beat.beat();
             let regular = match coverage {
                 // What a parked file grows by is told by nobody.
                 _ if self.denied > 0 || self.has_parked() => WALK_UNWATCHED,
@@ -301,6 +315,8 @@ impl Follower {
 
     /// Finds out whose content a file is, and hands it on.
     pub(super) fn begin(&mut self, finder: usize, found: Found) {
+        // A first walk may open many files.
+        self.parts.gauges.beat.beat();
         if found.stat.size == 0 {
             self.wait_for(finder, found);
             return;

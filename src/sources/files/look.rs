@@ -25,6 +25,7 @@ impl Follower {
         self.call_waiters();
         let mut folders = BTreeSet::new();
         for index in 0..self.parts.finders.len() {
+            self.parts.gauges.beat.beat();
             let walk = self.parts.finders[index].walk();
             folders.extend(self.take(index, walk));
         }
