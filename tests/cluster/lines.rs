@@ -21,7 +21,12 @@ struct Numbers {
 
 /// What has arrived.
 #[derive(Default)]
-pub(crate) struct Lines(BTreeMap<Stream, Numbers>);
+pub(crate) struct Lines {
+    streams: BTreeMap<Stream, Numbers>,
+    /// Of a pod's stream, bytes that lines lack which the runtime split while their file was rotated, and bytes that came by
+    /// themselves: such a line is two events (docs/decisions/004-dangling-pieces.md), and nothing of it is lost.
+    split: BTreeMap<(String, String), (usize, usize)>,
+}
 
 /// What came of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +43,12 @@ impl Lines {
     /// Takes a stored document in: its line, whole and unchanged, and the names that its file gives it.
     pub(crate) fn see(&mut self, document: &Value) {
         let line = document["message"].as_str().expect("a message");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        let whose = (text(&document["kubernetes"]["pod"]["name"]), text(&document["stream"]));
+        if line.bytes().all(|byte| byte == b'x') {
+            self.split.entry(whose).or_default().1 += line.len();
+            return;
+        }
         let mut words = line.split(' ');
         let mut next = || words.next().unwrap_or_else(|| panic!("a line of the writer's: `{:.100}`", line));
         let (pod, run, name, number) = (next(), next(), next(), next());
@@ -47,12 +58,16 @@ impl Lines {
         if is_last {
             rest = next();
         }
-        assert_eq!(rest.len(), padding(number), "line {number} of {pod} is whole");
+        if rest.len() < padding(number) && padding(number) > PIECE {
+            self.split.entry(whose).or_default().0 += padding(number) - rest.len();
+        } else {
+            assert_eq!(rest.len(), padding(number), "line {number} of {pod} is whole");
+        }
         assert!(rest.bytes().all(|byte| byte == b'x'), "line {number} of {pod} is unchanged");
         let stream = document["stream"].as_str().expect("a stream");
         assert_eq!(stream, format!("std{name}"), "the stream of {pod}");
         assert_eq!(document["kubernetes"]["pod"]["name"], pod, "whose line it is");
-        let numbers = self.0.entry(Stream { pod: pod.to_owned(), run, name: name.to_owned() }).or_default();
+        let numbers = self.streams.entry(Stream { pod: pod.to_owned(), run, name: name.to_owned() }).or_default();
         let at = usize::try_from(number).expect("a small number");
         if numbers.seen.len() <= at {
             numbers.seen.resize(at + 1, 0);
@@ -65,17 +80,17 @@ impl Lines {
 
     /// How many streams have their last line.
     pub(crate) fn ended(&self, pod: &str) -> usize {
-        self.0.iter().filter(|(stream, numbers)| stream.pod == pod && numbers.last.is_some()).count()
+        self.streams.iter().filter(|(stream, numbers)| stream.pod == pod && numbers.last.is_some()).count()
     }
 
     /// The newest start of a pod's container.
     pub(crate) fn newest(&self, pod: &str) -> u64 {
-        self.0.keys().filter(|stream| stream.pod == pod).map(|stream| stream.run).max().unwrap_or_default()
+        self.streams.keys().filter(|stream| stream.pod == pod).map(|stream| stream.run).max().unwrap_or_default()
     }
 
     /// How many lines of a pod are there.
     pub(crate) fn of_pod(&self, pod: &str) -> usize {
-        self.0.iter().filter(|(stream, _)| stream.pod == pod).map(|(_, numbers)| numbers.seen.len()).sum()
+        self.streams.iter().filter(|(stream, _)| stream.pod == pod).map(|(_, numbers)| numbers.seen.len()).sum()
     }
 
     /// Panics where a number is missing before one that is there, or (`whole`) where a stream's last one is.
@@ -83,7 +98,7 @@ impl Lines {
         let mut report = Report::default();
         let mut starts: Vec<(&str, u64)> = Vec::new();
         let mut wrong = Vec::new();
-        for (stream, numbers) in &self.0 {
+        for (stream, numbers) in &self.streams {
             starts.push((&stream.pod, stream.run));
             report.lines += numbers.seen.len() as u64;
             report.repeated += numbers.seen.iter().map(|times| u64::from(times.saturating_sub(1))).sum::<u64>();
@@ -96,6 +111,11 @@ impl Lines {
                 wrong.push(format!("{stream:?}: {} lines, and none is the last", numbers.seen.len()));
             }
         }
+        for (whose, (lacking, found)) in &self.split {
+            if lacking != found {
+                wrong.push(format!("{whose:?}: lines that were split lack {lacking} bytes, and {found} came"));
+            }
+        }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
         starts.sort_unstable();
         starts.dedup();
@@ -103,6 +123,9 @@ impl Lines {
         report
     }
 }
+
+/// What a runtime writes as one piece.
+const PIECE: usize = 16 << 10;
 
 /// As in `writer.rs`.
 fn padding(number: u64) -> usize {

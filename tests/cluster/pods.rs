@@ -46,6 +46,8 @@ fn busy_pods_followed_from_outside_and_from_a_pod() {
     }
     for (who, follower) in [("outside", &outside), ("in a pod", &inside)] {
         follower.wait_for_lines(4 * each);
+        // A line that was split is two of them.
+        follower.wait_for("every pod's last line", |lines| pods.iter().all(|pod| lines.of_pod(pod) as u64 == each));
         let report = follower.lines().assert_no_gap(|_| true);
         println!("busy pods, followed from {who}: {report:?}, {} repeats recognised", follower.repeats());
         assert_eq!((report.runs, report.lines, report.repeated), (4, 4 * each, 0));
