@@ -18,6 +18,7 @@ use tailwater::sinks::Sink;
 /// Reads settings as if on a machine without variables, terminals or files.
 pub fn settings(bytes: &[u8]) -> Result<Settings, Problems> {
     let machine = Machine {
+        cpus: 2,
         env: &|name| (name == "NAME").then(|| "value: [".to_owned()),
         variables: &Vec::new,
         what_is: &|_: &Path| Found::Other,

@@ -30,6 +30,7 @@ fuzz_target!(|input: (u8, &[u8])| {
             encoder.push(event, &mut encoded);
             assert_eq!(encoded.items.len(), 1, "{name}: an event is an item");
             assert!(encoded.bytes.len() <= encoder.bound(MAX_LINE), "{name}: over its bound");
+            let encoded = std::sync::Arc::new(encoded);
             let request = sink.wire.request(&encoded, &[0]);
             assert!(
                 request.body.len() <= sink.wire.bound(encoded.bytes.len()),
