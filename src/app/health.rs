@@ -20,13 +20,11 @@ pub fn live(roster: &SharedRoster, gauges: &Gauges, stuck_after: Duration) -> He
         .filter(|(_, silent)| *silent >= stuck_after)
         .map(|(name, silent)| format!("{name} has not turned for {} s", silent.as_secs()))
         .collect();
-    match stuck.len() {
-        0 => Ok(()),
-        _ => Err({
-            stuck.sort_unstable();
-            stuck.join("; ")
-        }),
+    if stuck.is_empty() {
+        return Ok(());
     }
+    stuck.sort_unstable();
+    Err(stuck.join("; "))
 }
 
 /// Whether the settings are loaded and files were looked for once, and no more.

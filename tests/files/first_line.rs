@@ -20,6 +20,12 @@ fn half_a_line(world: &mut World) {
     world.place.append("app.log", line);
 }
 
+/// So many whole lines, in the file or in a new one of its name.
+fn lines(world: &mut World, count: usize) {
+    let text = world.plain(count);
+    world.place.append("app.log", text);
+}
+
 #[test]
 fn deleted() {
     let mut world = with_half_a_line();
@@ -34,8 +40,7 @@ fn deleted() {
 fn deleted_and_written_anew() {
     let mut world = with_half_a_line();
     world.place.remove("app.log");
-    let text = world.plain(3);
-    world.place.append("app.log", text);
+    lines(&mut world, 3);
     world.assert_all_arrived();
     assert_eq!(world.count("unreachable_bytes_total"), 0);
     world.assert_all_arrived_and_nothing_else();
@@ -54,8 +59,7 @@ fn replaced_by_rename() {
 fn rotated() {
     let mut world = with_half_a_line();
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(3);
-    world.place.append("app.log", text);
+    lines(&mut world, 3);
     world.assert_all_arrived_and_nothing_else();
 }
 
@@ -71,8 +75,7 @@ fn rotated_and_ended_after_that() {
     world.place.append("app.log.1", "the second half\n");
     world.expect("the first half, the second half");
     world.assert_all_arrived();
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.assert_all_arrived_and_nothing_else();
 }
 
@@ -81,8 +84,7 @@ fn rotated_and_deleted_at_once() {
     let mut world = with_half_a_line();
     world.freeze();
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.place.remove("app.log.1");
     world.thaw();
     world.assert_all_arrived_and_nothing_else();
@@ -97,8 +99,7 @@ fn rotated_twice_between_two_looks() {
     half_a_line(&mut world);
     world.place.rename("app.log.1", "app.log.2");
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.thaw();
     world.assert_all_arrived_and_nothing_else();
 }
@@ -107,14 +108,12 @@ fn rotated_twice_between_two_looks() {
 fn rotated_and_compressed() {
     let mut world = with_half_a_line();
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     compress(&world.place.path("app.log.1"));
     world.assert_all_arrived();
     // The compressed file is known as the same, also to the next process.
     world.restart();
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.assert_all_arrived_and_nothing_else();
 }
 
@@ -123,8 +122,7 @@ fn rotated_while_nobody_looked() {
     let mut world = with_half_a_line();
     world.process().kill();
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.start();
     world.assert_all_arrived();
     world.restart();
@@ -136,14 +134,12 @@ fn rotated_while_nobody_looked() {
 fn ended_after_it_was_taken_as_it_stood() {
     let mut world = with_half_a_line();
     world.place.rename("app.log", "app.log.1");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.assert_all_arrived();
     world.place.append("app.log.1", " and so on\n");
     world.restart();
     world.expect(" and so on");
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.assert_all_arrived_and_nothing_else();
 }
 
@@ -154,8 +150,7 @@ fn truncated_it_is_counted() {
     world.place.append("app.log", "half a line");
     world.wait_until_open("app.log");
     truncate(&world.place.path("app.log"));
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.wait_for_count("unreachable_bytes_total", "half a line".len() as u64);
     world.assert_all_arrived_and_nothing_else();
 }
@@ -165,8 +160,7 @@ fn copied_and_truncated_it_arrives_from_the_copy() {
     let mut world = with_half_a_line();
     world.freeze();
     copy_and_truncate(&world.place.path("app.log"));
-    let text = world.plain(1);
-    world.place.append("app.log", text);
+    lines(&mut world, 1);
     world.thaw();
     world.assert_all_arrived();
     world.wait_until_closed("app.log.1");

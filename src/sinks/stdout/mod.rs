@@ -13,8 +13,6 @@ mod logfmt;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use super::json::{self, Clock, ESCAPED, TIME_MAX};
 use super::kind::{Given, Kind, Sink, Transport};
 use super::pack;
@@ -186,9 +184,7 @@ struct LineWire {
 
 impl Wire for LineWire {
     fn request(&self, body: &Arc<Body>, items: &[u32]) -> Request {
-        let mut bytes = Vec::with_capacity(pack::runs(body, items).map(<[u8]>::len).sum());
-        pack::runs(body, items).for_each(|run| bytes.extend_from_slice(run));
-        Request { path: Cow::Borrowed(""), headers: Vec::new(), body: Bytes::from(bytes) }
+        Request { path: Cow::Borrowed(""), headers: Vec::new(), body: pack::plain(body, items) }
     }
 
     fn verdict(&self, answer: &Answer<'_>, _items: usize) -> Verdict {

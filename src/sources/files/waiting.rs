@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::descriptors::TURN;
 use super::find::{Found, Stat};
 use super::follow::{Follower, Inbox};
 use super::gzip::GzipContent;
@@ -217,7 +218,7 @@ impl Follower {
 
     /// Closes as many of those that are open, for others that want to be; gives how many are wanted still.
     pub(super) fn close_waiting(&mut self, mut wanted: usize) -> usize {
-        let held = self.waiting.values_mut().filter(|waiting| waiting.since.elapsed() >= super::descriptors::TURN);
+        let held = self.waiting.values_mut().filter(|waiting| waiting.since.elapsed() >= TURN);
         for begun in held.filter_map(|waiting| waiting.begun.as_mut()).filter(|begun| begun.deleted.is_none()) {
             if wanted == 0 {
                 break;
