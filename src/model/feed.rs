@@ -87,6 +87,9 @@ pub struct Feed {
     pub origin: Arc<Origin>,
     /// Its bytes.
     pub content: Arc<dyn Content>,
+    /// The bytes that it began with when it was identified, at most [`HEAD_MAX`](super::origin::HEAD_MAX); `None` where
+    /// they cannot change or cost more than a read to look at.
+    pub head: Option<Landmark>,
     /// What source and pipelines tell each other about it.
     pub marks: Arc<Marks>,
     /// Whether it can be read again after a restart: a file can, a pipe cannot.
@@ -233,7 +236,7 @@ impl Marks {
 #[derive(Clone)]
 pub enum Signal {
     /// A new origin, and where to go on in it.
-    Feed(Feed, Option<Resume>),
+    Feed(Feed, Option<Box<Resume>>),
     /// Bytes have come to an origin that was idle (or its feed has ended).
     Wake(OriginId),
     /// The origin's bytes cannot be read any more (truncated, or deleted for too long): what is not read up to this

@@ -243,7 +243,7 @@ impl Pipeline {
 
     fn take(&mut self, message: Inbox) {
         match message {
-            Inbox::Source(Signal::Feed(feed, resume)) => self.add_feed(feed, resume),
+            Inbox::Source(Signal::Feed(feed, resume)) => self.add_feed(feed, resume.map(|resume| *resume)),
             Inbox::Source(Signal::Wake(id)) => {
                 if let Some(state) = self.feeds.get_mut(&id) {
                     state.wake();

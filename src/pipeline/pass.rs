@@ -82,7 +82,10 @@ impl Pipeline {
             match end {
                 End::AtEnd => state.rest(self.poll_interval, now),
                 End::Share | End::NoRoom | End::Ahead => state.at_end = false,
-                End::Overtaken => state.feed.marks.set_overtaken(),
+                End::Overtaken => {
+                    state.feed.marks.set_read(self.index, state.pos);
+                    state.feed.marks.set_overtaken();
+                }
             }
             if let Some(stream) = state.stream {
                 if let Some(first) = place.or(state.place()).filter(|_| self.reader.handed_on.entries > 0) {

@@ -1,6 +1,7 @@
 //! Any cutting of the input into reads, batches, answers and restarts gives the same events.
 
 mod pace;
+mod replaced;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -169,6 +170,7 @@ impl World {
             origin: Arc::clone(&self.origin),
             content: Arc::clone(&self.content) as _,
             marks,
+            head: None,
             replayable: true,
             chain: 0,
             order: 0,
@@ -178,7 +180,7 @@ impl World {
         self.book.look(&mut |state| {
             resume = state.cursors.get(&(self.origin.id, "p".into())).map(|cursor| cursor.resume.clone());
         });
-        self.pipeline.take(Inbox::Source(Signal::Feed(feed, resume)));
+        self.pipeline.take(Inbox::Source(Signal::Feed(feed, resume.map(Box::new))));
     }
 
     fn pass(&mut self) {

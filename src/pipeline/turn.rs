@@ -22,7 +22,7 @@ use crate::frame::join::{Joined, Joiner, Step};
 use crate::frame::lines::Lines;
 use crate::model::event::{Entry, Span};
 use crate::model::feed::{Reading, read_full};
-use crate::model::origin::Format;
+use crate::model::origin::{Format, HEAD_MAX};
 use crate::model::time::Time;
 
 /// How much is read at once: well within the cache.
@@ -148,14 +148,13 @@ impl Turn<'_> {
         self.base = self.state.pos;
         self.filled = 0;
         self.reader.joiner.begin(self.state.joined);
-        if !self.tail_matches() {
-            return End::Overtaken;
-        }
         let quantum_end = self.base + QUANTUM;
         let end = loop {
             match self.fill() {
                 Ok(0) => break self.finish(ended),
-                Ok(_) => self.state.is_failing = false,
+                // Asked after reading: what was read before it was still the same is what it was.
+                Ok(_) if !self.is_same() => break End::Overtaken,
+                Ok(count) => self.take_in(count),
                 Err(error) => {
                     self.state.fails(&error);
                     break End::AtEnd;
@@ -174,16 +173,17 @@ impl Turn<'_> {
         if self.held.is_some() { End::Ahead } else { end }
     }
 
-    /// Whether the bytes before the position are still the ones that were read.
-    fn tail_matches(&mut self) -> bool {
-        let (length, hash) = self.state.tail;
-        if length == 0 {
-            return true;
-        }
-        let mut tail = [0; super::feeds::TAIL];
-        let from = self.base - length as u64;
-        match read_full(self.state.content(), from, &mut tail[..length]) {
-            Ok(count) => count == length && xxh3_64(&tail[..length]) == hash,
+    /// Whether the content is still what it was: by the bytes before the position, or by those that it begins with where
+    /// none before the position are known.
+    fn is_same(&self) -> bool {
+        let (at, len, hash) = match (self.state.tail, self.state.feed.head) {
+            ((0, _), Some(head)) => (head.at, usize::from(head.len), head.hash),
+            ((0, _), None) => return true,
+            ((len, hash), _) => (self.base, len, hash),
+        };
+        let mut bytes = [0; HEAD_MAX];
+        match read_full(self.state.content(), at - len as u64, &mut bytes[..len]) {
+            Ok(count) => count == len && xxh3_64(&bytes[..len]) == hash,
             // Not to be read at the moment is not to be another file.
             Err(_) => true,
         }
@@ -192,16 +192,19 @@ impl Turn<'_> {
     /// Reads on behind what is in the buffer; how much came.
     fn fill(&mut self) -> std::io::Result<usize> {
         let to = (self.filled + CHUNK).min(self.buffer.len());
-        let offset = self.base + self.filled as u64;
-        let count = self.state.content().read_at(offset, &mut self.buffer[self.filled..to])?;
+        self.state.feed.content.read_at(self.base + self.filled as u64, &mut self.buffer[self.filled..to])
+    }
+
+    /// So many bytes more are in the buffer.
+    fn take_in(&mut self, count: usize) {
         self.filled += count;
-        let seen = offset + count as u64;
+        self.state.is_failing = false;
+        let seen = self.base + self.filled as u64;
         if seen > self.state.seen {
             self.state.seen = seen;
             self.state.news = Instant::now();
             self.state.idle = 0;
         }
-        Ok(count)
     }
 
     /// Handles the finished lines in the buffer and moves the rest to its front; false where there was no room.

@@ -84,6 +84,7 @@ pub fn follow(pipe: &Arc<Pipe>, input: impl Read, parts: &Parts) -> io::Result<(
             origin: Arc::new(origin),
             content: Arc::clone(pipe) as _,
             marks: Arc::clone(&marks),
+            head: None,
             replayable: false,
             chain: 0,
             order: 0,

@@ -49,6 +49,7 @@ fn deliver(files: &[Vec<u8>], order: &[usize]) -> usize {
             origin: Arc::new(origin),
             content: Arc::new(content),
             marks: Arc::new(Marks::new(1)),
+            head: None,
             replayable: true,
             chain: index as u64,
             order: 0,

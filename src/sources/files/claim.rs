@@ -324,12 +324,13 @@ impl Follower {
                 origin: Arc::clone(&origin),
                 content,
                 marks: Arc::clone(&marks),
+                head: gzip.is_none().then(|| Landmark { at: u64::from(head.len), len: head.len, hash: head.hash }),
                 replayable: true,
                 chain: found.chain,
                 order: record.order,
                 parser: source.parser,
             };
-            inbox(Signal::Feed(feed, cursor.map(|cursor| cursor.resume)));
+            inbox(Signal::Feed(feed, cursor.map(|cursor| Box::new(cursor.resume))));
         }
         let is_done = marks.all_done();
         let slot = Slot {
