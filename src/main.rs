@@ -126,8 +126,10 @@ fn state_dir(
         return Ok(dir);
     }
     if config.is_none() && (machine.env)("TAILWATER_CONFIG").is_none() {
-        let text = "tailwater: no state directory was named\nhint: give `--state-dir DIR`, or `--config FILE` with the settings that name it\n";
-        return Err(refuse(text));
+        return Err(refuse(
+            "tailwater: no state directory was named\nhint: give `--state-dir DIR`, or `--config FILE` with the settings that \
+             name it\n",
+        ));
     }
     let settings = load(config, log, machine)?;
     settings.state_dir.ok_or_else(|| refuse("tailwater: the settings name no `state_dir`, so there are no cursors\n"))
