@@ -109,6 +109,26 @@ fn golden_files() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Whoever is refused learns where, what, and what to write instead.
+#[test]
+fn every_problem_has_a_place_and_a_way_out() {
+    let mut problems = 0;
+    for golden in files("tests/golden/config", &["txt"]) {
+        let text = fs::read_to_string(&golden).expect("a readable file");
+        for problem in text.split("error: ").skip(1) {
+            let at = golden.display();
+            assert!(problem.lines().any(|line| line.starts_with("  hint: ") && line.len() > 12), "{at}: {problem}");
+            let place = problem.split(": ").next().unwrap_or_default();
+            let is_typed = place.starts_with("flag --") || place.starts_with("environment variable ");
+            let is_in_file = matches!(place.rsplitn(3, ':').collect::<Vec<_>>()[..], [column, line, _]
+                if column.parse::<u32>().is_ok() && line.parse::<u32>().is_ok());
+            assert!(is_typed || is_in_file, "{at}: {problem}");
+            problems += 1;
+        }
+    }
+    assert!(problems > 100, "{problems} problems");
+}
+
 #[test]
 fn no_report_shows_a_secret() {
     for golden in files("tests/golden/config", &["txt"]) {

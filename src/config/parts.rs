@@ -229,7 +229,7 @@ pub(super) fn limit_workers(sinks: &mut [Sink], cpus: usize, max_line: usize, no
             };
             let text = format!("sink `{}` runs with {possible} of its {} workers: {why}", sink.name, sink.workers);
             let hint = "write a smaller number, or give it more".to_owned();
-            notices.push(Problem { place: sink.place.clone(), text, hint: Some(hint) });
+            notices.push(Problem { place: sink.place.clone(), text, hint });
             sink.workers = possible;
         }
     }

@@ -48,7 +48,7 @@ fn rename(node: &mut Node, path: &[&str], row: &Renamed, told: &mut Vec<Problem>
         row.new.clone_into(name);
     }
     let text = format!("`{first}` is called `{}` since {}; it is taken by both names", row.new, row.since);
-    told.push(Problem { place, text, hint: Some(format!("write `{}`", row.new)) });
+    told.push(Problem { place, text, hint: format!("write `{}`", row.new) });
 }
 
 #[cfg(test)]

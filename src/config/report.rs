@@ -38,8 +38,8 @@ pub fn render(problems: &Problems, file: &str, text: &str) -> String {
 
 /// What works and should be written otherwise.
 pub fn notices(notices: &[Problem]) -> String {
-    let hint = |notice: &Problem| notice.hint.as_ref().map_or_else(String::new, |hint| format!("  hint: {hint}\n"));
-    notices.iter().map(|notice| format!("note: {}: {}\n{}", notice.place, notice.text, hint(notice))).collect()
+    let note = |notice: &Problem| format!("note: {}: {}\n  hint: {}\n", notice.place, notice.text, notice.hint);
+    notices.iter().map(note).collect()
 }
 
 fn one(problem: &Problem, file: &str, lines: &[&str], out: &mut String) {
@@ -50,9 +50,7 @@ fn one(problem: &Problem, file: &str, lines: &[&str], out: &mut String) {
     if here {
         quote(place, lines, out);
     }
-    if let Some(hint) = problem.hint.as_deref().filter(|hint| !hint.is_empty()) {
-        let _ = writeln!(out, "  hint: {}", mask_text(hint, line));
-    }
+    let _ = writeln!(out, "  hint: {}", mask_text(&problem.hint, line));
 }
 
 /// The line of `place` with a caret below its column.
@@ -119,25 +117,25 @@ mod tests {
     #[test]
     fn reports() {
         check(&[(0, 0, "bad", "good")], "error: flag `--to`: bad\n  hint: good\n");
-        check(&[(1, 6, "bad", "")], "error: f.yaml:1:6: bad\n   1 | url: x\n     |      ^\n");
+        check(&[(1, 6, "bad", "good")], "error: f.yaml:1:6: bad\n   1 | url: x\n     |      ^\n  hint: good\n");
         check(
-            &[(3, 5, "second", ""), (1, 1, "first", ""), (1, 1, "first", "")],
-            "error: f.yaml:1:1: first\n   1 | url: x\n     | ^\nerror: f.yaml:3:5: second\n   3 | →ä: ö\n     |     ^\n2 problems\n",
+            &[(3, 5, "second", "b"), (1, 1, "first", "a"), (1, 1, "first", "a")],
+            "error: f.yaml:1:1: first\n   1 | url: x\n     | ^\n  hint: a\nerror: f.yaml:3:5: second\n   3 | →ä: ö\n     |     ^\n  hint: b\n2 problems\n",
         );
-        check(&[(9, 1, "behind the end", "")], "error: f.yaml:9:1: behind the end\n");
+        check(&[(9, 1, "behind the end", "good")], "error: f.yaml:9:1: behind the end\n  hint: good\n");
     }
 
     #[test]
     fn secrets_are_not_quoted() {
         check(
-            &[(2, 31, "bad", "")],
-            "error: f.yaml:2:31: bad\n   2 | auth: { password: ***\n     |                               ^\n",
+            &[(2, 31, "bad", "good")],
+            "error: f.yaml:2:31: bad\n   2 | auth: { password: ***\n     |                               ^\n  hint: good\n",
         );
         // The second has two secrets in a line: the URL stood there whole, since the line was cut at the other.
         for line in ["u: http://a:geheim@b", "{ url: http://a:geheim@b, headers: { X-Api-Key: geheim } }"] {
             let mut problems = Problems::default();
             let place = Place { file: Arc::from("f"), line: 1, column: 1 };
-            problems.add(&place, "no `http://a:geheim@b`");
+            problems.add_with_hint(&place, "no `http://a:geheim@b`", "write `http://a:geheim@c`");
             let report = render(&problems, "f", line);
             assert!(!report.contains("geheim"), "{report}");
         }
@@ -147,7 +145,7 @@ mod tests {
     fn long_lines_are_quoted_in_part() {
         let text = format!("a: {}X{}", "x".repeat(300), "y".repeat(300));
         let mut problems = Problems::default();
-        problems.add(&Place { file: Arc::from("f"), line: 1, column: 304 }, "bad");
+        problems.add_with_hint(&Place { file: Arc::from("f"), line: 1, column: 304 }, "bad", "good");
         let report = render(&problems, "f", &text);
         let lines: Vec<&str> = report.lines().collect();
         let caret = lines[2].chars().position(|c| c == '^').expect("a caret");
@@ -159,7 +157,7 @@ mod tests {
         #[test]
         fn the_caret_stays_in_its_column(text in "[a:{} é\t]{0,30}", column in 1_u32..40) {
             let mut problems = Problems::default();
-            problems.add(&Place { file: Arc::from("f"), line: 1, column }, "bad");
+            problems.add_with_hint(&Place { file: Arc::from("f"), line: 1, column }, "bad", "good");
             let report = render(&problems, "f", &text);
             if let Some(caret) = report.lines().nth(2) {
                 proptest::prop_assert_eq!(caret.chars().count(), 7 + column as usize);

@@ -93,7 +93,8 @@ impl<'a> Reader<'a> {
     fn node(&mut self, event: Event<'a>, span: Span, key: Option<&Place>, depth: usize) -> Result<Node, Stop> {
         let mut place = self.place(span.start);
         if depth > MAX_DEPTH {
-            self.problems.add(&place, format!("settings are nested deeper than {MAX_DEPTH} levels"));
+            let hint = "no key of the settings lies that deep: close brackets, or write keys further out";
+            self.problems.add_with_hint(&place, format!("settings are nested deeper than {MAX_DEPTH} levels"), hint);
             return Err(Stop);
         }
         let value = match event {

@@ -75,7 +75,7 @@ pub struct Problem {
     /// What: lower case, no full stop, values in backticks.
     pub text: String,
     /// The way out.
-    pub hint: Option<String>,
+    pub hint: String,
 }
 
 /// All that is wrong with the settings, in the order found.
@@ -83,14 +83,9 @@ pub struct Problem {
 pub struct Problems(pub Vec<Problem>);
 
 impl Problems {
-    /// Notes a problem.
-    pub fn add(&mut self, place: &Place, text: impl Into<String>) {
-        self.0.push(Problem { place: place.clone(), text: text.into(), hint: None });
-    }
-
-    /// Notes a problem and the way out.
+    /// Notes a problem and the way out: what to write instead. There is none without.
     pub fn add_with_hint(&mut self, place: &Place, text: impl Into<String>, hint: impl Into<String>) {
-        self.0.push(Problem { place: place.clone(), text: text.into(), hint: Some(hint.into()) });
+        self.0.push(Problem { place: place.clone(), text: text.into(), hint: hint.into() });
     }
 }
 
@@ -182,8 +177,10 @@ impl<'a> Section<'a> {
             Some((place, _)) => place.clone(),
             None => self.place.clone(),
         };
-        let help = self.tables.iter().flat_map(|table| table.iter()).find(|known| known.name == key);
-        let hint = help.map_or_else(String::new, |known| format!("{key}: {}", known.help));
+        let hint = match self.known(key) {
+            Some(known) => format!("add `{key}`: {}", known.help),
+            None => format!("add `{key}`"),
+        };
         self.problems.add_with_hint(&place, format!("{} needs `{key}`", self.what), hint);
         String::new()
     }
@@ -284,7 +281,8 @@ impl<'a> Section<'a> {
         match &node.value {
             Value::Map(entries) => entries.iter().map(|(name, place, node)| (name.as_str(), place, node)).collect(),
             _ => {
-                self.problems.add(&node.place, format!("`{key}` must be a map of names"));
+                let hint = format!("write `{key}: {{ NAME: {{ … }} }}`, a name of your own before each");
+                self.problems.add_with_hint(&node.place, format!("`{key}` must be a map of names"), hint);
                 Vec::new()
             }
         }
@@ -323,14 +321,29 @@ impl<'a> Section<'a> {
         match &node.value {
             Value::Scalar(text) => Some(text.clone()),
             Value::Null => {
-                self.problems.add(&node.place, format!("`{key}` has no value"));
+                let hint = format!("write {} behind `{key}:`, or leave the key out", self.one(key));
+                self.problems.add_with_hint(&node.place, format!("`{key}` has no value"), hint);
                 None
             }
             Value::List(_) | Value::Map(_) => {
-                self.problems.add(&node.place, format!("`{key}` must be a single value"));
+                let hint = format!("write {} behind `{key}:`, no list and no map", self.one(key));
+                self.problems.add_with_hint(&node.place, format!("`{key}` must be a single value"), hint);
                 None
             }
         }
+    }
+
+    /// What belongs behind a key, in words.
+    fn one(&self, key: &str) -> String {
+        match self.known(key) {
+            Some(known) if known.kind.contains('|') => format!("one of `{}`", known.kind.replace(" | ", "`, `")),
+            Some(known) => format!("one {}", known.kind),
+            None => "one value".to_owned(),
+        }
+    }
+
+    fn known(&self, key: &str) -> Option<&'static Key> {
+        self.tables.iter().flat_map(|table| table.iter()).find(|known| known.name == key)
     }
 }
 
@@ -399,7 +412,7 @@ mod tests {
         section.end();
         let texts: Vec<_> = problems.0.iter().map(|problem| problem.text.as_str()).collect();
         assert_eq!(texts, ["sink `a` needs `url`", "`max_age` cannot be `5 parsecs`", "unknown key `ulr` in sink `a`"]);
-        assert_eq!(problems.0[2].hint.as_deref(), Some("did you mean `url`? known: url, max_age"));
+        assert_eq!(problems.0[2].hint, "did you mean `url`? known: url, max_age");
     }
 
     #[test]

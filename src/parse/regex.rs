@@ -66,7 +66,9 @@ impl Alternative {
             let last = words.lines().last().unwrap_or("");
             Wrong {
                 text: format!("`{text}` is no regular expression: {}", last.trim_start_matches("error: ")),
-                hint: "the syntax is that of Rust's `regex` crate, without look-around and back-references".to_owned(),
+                hint: "write `\\` before a sign that stands for itself; the syntax is that of Rust's `regex` crate, \
+                       without look-around and back-references"
+                    .to_owned(),
             }
         })?;
         let groups: Vec<_> =

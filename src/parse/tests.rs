@@ -188,7 +188,7 @@ fn check_settings(value: Value, expected: Result<&str, (&str, &str)>) {
         }
         Err((text, hint)) => {
             assert!(parser.is_none());
-            let found: Vec<_> = problems.0.iter().map(|p| (p.text.as_str(), p.hint.as_deref().unwrap_or(""))).collect();
+            let found: Vec<_> = problems.0.iter().map(|p| (p.text.as_str(), p.hint.as_str())).collect();
             assert_eq!(found, [(text, hint)]);
         }
     }
@@ -220,7 +220,8 @@ fn settings() {
         map("regex", scalar("(?<a>x")),
         Err((
             "`(?<a>x` is no regular expression: unclosed group",
-            "the syntax is that of Rust's `regex` crate, without look-around and back-references",
+            "write `\\` before a sign that stands for itself; the syntax is that of Rust's `regex` crate, \
+             without look-around and back-references",
         )),
     );
     check_settings(

@@ -204,7 +204,7 @@ pub(crate) fn build(kind: &Kind, settings: &[(&str, Node)], given: &Given) -> Re
     if problems.0.is_empty() {
         return Ok(sink);
     }
-    let text = |problem: Problem| format!("{} ({})", problem.text, problem.hint.unwrap_or_default());
+    let text = |problem: Problem| format!("{} ({})", problem.text, problem.hint);
     Err(problems.0.into_iter().map(text).collect())
 }
 

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use globset::{Glob, GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::common::Common;
+use super::globs;
 use crate::model::settings::{Key, Section};
 
 /// The settings of a `file` source.
@@ -86,7 +87,7 @@ impl Settings {
                     section.problems().add_with_hint(
                         &place,
                         format!("`exclude` has a glob that cannot be read: `{text}`"),
-                        error.kind().to_string(),
+                        globs::way_out(&error),
                     );
                 }
             }
@@ -119,7 +120,7 @@ impl Root {
         let path =
             std::path::absolute(text).map_err(|error| format!("the working directory cannot be found: {error}"))?;
         let text = path.to_string_lossy().into_owned();
-        let glob = GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| error.kind().to_string())?;
+        let glob = GlobBuilder::new(&text).literal_separator(true).build().map_err(|error| globs::way_out(&error))?;
         let glob = GlobSetBuilder::new().add(glob).build().map_err(|error| error.to_string())?;
         let parts: Vec<Component<'_>> = path.components().collect();
         let is_wild = |part: &Component<'_>| part.as_os_str().to_string_lossy().contains(['*', '?', '[', '{', '\\']);

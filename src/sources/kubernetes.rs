@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::common::Common;
+use super::globs;
 use crate::model::origin::Workload;
 use crate::model::settings::{Key, Section};
 
@@ -62,8 +63,8 @@ impl Settings {
         Self {
             path: section.text("path").map_or_else(|| PathBuf::from("/var/log/pods"), PathBuf::from),
             names: Names {
-                include: INCLUDE.map(|key| globs(section, key)),
-                exclude: EXCLUDE.map(|key| globs(section, key)),
+                include: INCLUDE.map(|key| read_globs(section, key)),
+                exclude: EXCLUDE.map(|key| read_globs(section, key)),
             },
             include_self: section.truth("include_self").unwrap_or(false),
             common: Common::read(section),
@@ -83,7 +84,7 @@ impl Names {
     }
 }
 
-fn globs(section: &mut Section<'_>, key: &str) -> Option<GlobSet> {
+fn read_globs(section: &mut Section<'_>, key: &str) -> Option<GlobSet> {
     let texts = section.placed_texts(key)?;
     let mut builder = GlobSetBuilder::new();
     for (text, place) in texts {
@@ -94,7 +95,7 @@ fn globs(section: &mut Section<'_>, key: &str) -> Option<GlobSet> {
             Err(error) => section.problems().add_with_hint(
                 &place,
                 format!("`{key}` has a glob that cannot be read: `{text}`"),
-                error.kind().to_string(),
+                globs::way_out(&error),
             ),
         }
     }

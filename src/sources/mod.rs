@@ -3,6 +3,7 @@
 //! - [`kubernetes`]: pod logs under a path, with the names from the path
 //! - [`mod@file`]: files by globs
 //! - [`common`]: the settings that both share
+//! - [`globs`]: what to write instead of one that cannot be read
 //! - [`files`]: what both share: discovery, identity, rotation
 //! - [`share`]: which worker of a sink reads an origin
 //! - [`stdin`]: a pipe, held in a bounded buffer
@@ -12,6 +13,7 @@
 pub mod common;
 pub mod file;
 pub mod files;
+mod globs;
 pub mod kubernetes;
 pub mod share;
 pub mod spool;

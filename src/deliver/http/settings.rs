@@ -298,10 +298,16 @@ fn headers(section: &mut Section<'_>) -> Vec<Header> {
                 value.set_sensitive(is_sensitive(name.as_str()));
                 headers.push(Header { name, value });
             }
-            (Err(_), _) => section.problems().add(&place, format!("`{name}` cannot be the name of a header")),
-            (_, Err(_)) => section
-                .problems()
-                .add(&place, format!("the value of header `{name}` has bytes that no header can have")),
+            (Err(_), _) => section.problems().add_with_hint(
+                &place,
+                format!("`{name}` cannot be the name of a header"),
+                "use letters, digits and `-`, such as `X-Team`",
+            ),
+            (_, Err(_)) => section.problems().add_with_hint(
+                &place,
+                format!("the value of header `{name}` has bytes that no header can have"),
+                "write it without line ends and control characters",
+            ),
         }
     }
     headers
@@ -338,7 +344,7 @@ fn basic(section: &mut Section<'_>) -> Option<Auth> {
         (None, Some(path)) => Source::File(PathBuf::from(path)),
         _ => {
             let text = format!("{} needs one of `password` and `password_file`", section.what());
-            section.problem(text, "`password_file` keeps the password out of the settings");
+            section.problem(text, "write one of them: `password_file` keeps the password out of the settings");
             return None;
         }
     };
@@ -352,7 +358,7 @@ fn tls(section: &mut Section<'_>) -> Tls {
         (None, None) => None,
         _ => {
             let text = format!("{} has only one of `cert_file` and `key_file`", section.what());
-            section.problem(text, "a certificate is of no use without its key");
+            section.problem(text, "name both, or neither: a certificate is of no use without its key");
             None
         }
     };

@@ -40,11 +40,15 @@ impl NameTemplate {
                 return Err(format!("a name cannot have {bad:?}; expected lower case, digits, `-`, `_` and `.`"));
             }
             if let Some(upper) = text.chars().find(|c| c.is_uppercase()) {
-                return Err(format!("a name must be in lower case, `{upper}` is not"));
+                let lower = upper.to_lowercase();
+                return Err(format!("a name must be in lower case: write `{lower}` for `{upper}`"));
             }
         }
         if text.starts_with(['-', '_', '+']) || matches!(text, "." | "..") {
-            return Err("a name cannot begin with `-`, `_` or `+`, nor be `.` or `..`".to_owned());
+            return Err(
+                "a name cannot begin with `-`, `_` or `+`, nor be `.` or `..`: begin it with a letter or a digit"
+                    .to_owned(),
+            );
         }
         if template.is_constant() && text.len() > NAME_MAX {
             return Err(format!("a name has at most {NAME_MAX} bytes"));

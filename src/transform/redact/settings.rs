@@ -105,7 +105,8 @@ impl Settings {
                     section.problems().add_with_hint(
                         &place,
                         format!("pattern `{name}` is no regular expression: {last}"),
-                        "the syntax is that of Rust's `regex` crate, without look-around and back-references",
+                        "write `\\` before a sign that stands for itself; the syntax is that of Rust's `regex` crate, \
+                         without look-around and back-references",
                     );
                 }
             }
