@@ -53,7 +53,9 @@ impl Exit {
     /// What it means, for the help.
     pub fn meaning(self) -> &'static str {
         match self {
-            Self::Done => "all is delivered (or the reader of the output went away)",
+            Self::Done => {
+                "all is delivered, or is read again at the next start (or the reader of the output went away)"
+            }
             Self::Usage => "flags, variables or settings are wrong",
             Self::Unavailable => "the admin port cannot be listened on",
             Self::Internal => "a fault of tailwater's own",

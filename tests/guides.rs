@@ -1,0 +1,125 @@
+//! The guides in `docs/` say what is so: commands print what is shown, and what they name is there.
+#![expect(clippy::disallowed_methods, reason = "a test reads documents and runs the program")]
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tailwater::metrics::Metrics;
+
+fn read(file: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a document")
+}
+
+/// What stands behind `$` is run, one after the other in one folder, and prints what is shown.
+#[test]
+fn getting_started() {
+    let document = read("docs/getting-started.md");
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().canonicalize().expect("a path");
+    let mut commands = 0;
+    let mut made = document.clone();
+    for block in document.split("```console\n").skip(1) {
+        let block = block.split("```").next().unwrap_or_default();
+        let mut again = String::new();
+        for (command, _) in steps(block) {
+            let printed = run(&command, &folder).replace(&*folder.to_string_lossy(), "/tmp/try");
+            again += &format!("$ {}\n{printed}", command.replace('\n', "\n> "));
+            commands += 1;
+        }
+        made = made.replace(block, &again);
+    }
+    assert!(commands >= 8, "{commands} commands");
+    if made != document && env::var_os("TAILWATER_BLESS").is_some() {
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md"), &made).expect("written");
+        return;
+    }
+    let differs = document.lines().zip(made.lines()).find(|(shown, printed)| shown != printed);
+    assert!(
+        made == document,
+        "shown and printed differ, first: {differs:?}\nTAILWATER_BLESS=1 cargo test --test guides writes it"
+    );
+}
+
+/// Commands and what is shown of each; a command goes on behind `> `.
+fn steps(block: &str) -> Vec<(String, String)> {
+    let mut steps: Vec<(String, String)> = Vec::new();
+    for line in block.lines() {
+        match (line.strip_prefix("$ "), line.strip_prefix("> "), steps.last_mut()) {
+            (Some(command), ..) => steps.push((command.to_owned(), String::new())),
+            (None, Some(more), Some((command, shown))) if shown.is_empty() => *command += &format!("\n{more}"),
+            (None, _, Some((_, shown))) => *shown += &format!("{line}\n"),
+            (None, _, None) => panic!("no command before `{line}`"),
+        }
+    }
+    steps
+}
+
+fn run(command: &str, folder: &Path) -> String {
+    let program = Path::new(env!("CARGO_BIN_EXE_tailwater")).parent().expect("a folder");
+    let path = format!("{}:{}", program.display(), env::var("PATH").unwrap_or_default());
+    let ran = Command::new("sh").args(["-c", command]).current_dir(folder).env("PATH", path).output().expect("a shell");
+    let said = String::from_utf8_lossy(&ran.stderr);
+    assert!(said.is_empty(), "`{command}` said: {said}");
+    String::from_utf8(ran.stdout).expect("text")
+}
+
+/// Every alert that is shipped has a row, and every row is of one.
+#[test]
+fn alerts() {
+    let rules = read("deploy/prometheus/tailwater.rules.yaml");
+    let shipped: BTreeSet<&str> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let document = read("docs/operating.md");
+    let rows = document.lines().filter_map(|line| line.strip_prefix("| `Tailwater"));
+    let named: Vec<String> =
+        rows.filter_map(|row| row.split_once('`')).map(|(name, _)| format!("Tailwater{name}")).collect();
+    assert!(shipped.len() > 5, "{shipped:?}");
+    assert_eq!(named.iter().map(String::as_str).collect::<BTreeSet<_>>(), shipped);
+    assert_eq!(named.len(), shipped.len(), "a row for each");
+}
+
+/// A series that a guide names is one that the program has.
+#[test]
+fn series() {
+    let metrics = Metrics::new();
+    metrics.checkpoint_written();
+    let pipeline = metrics.pipeline("x");
+    pipeline.filtered("x");
+    let page = metrics.render(true);
+    let known: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE "))
+        .filter_map(|rest| rest.split(' ').next())
+        .collect();
+    let mut named = 0;
+    for guide in ["docs/operating.md", "docs/getting-started.md", "docs/troubleshooting.md", "docs/security.md"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(guide);
+        let text = fs::read_to_string(path).unwrap_or_default();
+        for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if name.starts_with("tailwater_") && !name.ends_with('_') {
+                assert!(known.contains(name), "{guide}: no series `{name}`");
+                named += 1;
+            }
+        }
+    }
+    assert!(named >= 6, "{named} names");
+}
+
+/// The states that `/status` knows are those of the table.
+#[test]
+fn states() {
+    let words = read("src/metrics/look.rs");
+    let status: BTreeSet<&str> = words
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Self::"))
+        .filter_map(|line| line.split_once(" => \""))
+        .filter_map(|(_, word)| word.strip_suffix("\","))
+        .collect();
+    let document = read("docs/operating.md");
+    let (_, table) = document.split_once("| state | what it waits for |").expect("the table");
+    let rows = table.lines().skip(2).take_while(|line| line.trim().starts_with('|'));
+    let named: BTreeSet<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(named, status);
+}
