@@ -38,7 +38,7 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     (
         "pipelines[].lines.read",
         "number",
-        "lines read since the program began; also `delivered`, `dead_lettered`, `dropped` by reason, `in_flight`",
+        "lines read since the program began; also `delivered`, `dead_lettered`, `dropped` by reason, `given_back` (unanswered when settings changed, and read again), `in_flight`",
     ),
     (
         "pipelines[].bytes.read",
@@ -196,6 +196,7 @@ fn counts(account: &Account, of: fn(Tally) -> u64) -> Map<String, Value> {
         ("delivered", of(account.delivered).into()),
         ("dead_lettered", of(account.dead_lettered).into()),
         ("dropped", Value::Object(dropped)),
+        ("given_back", of(account.given_back).into()),
         ("in_flight", of(account.in_flight).into()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -310,7 +311,7 @@ mod tests {
         let first = &page["pipelines"][0];
         assert_eq!(
             first["lines"],
-            json!({"read":3,"delivered":0,"dead_lettered":0,"dropped":{"refused":0,"gave_up":0,"over_limit":0},"in_flight":3})
+            json!({"read":3,"delivered":0,"dead_lettered":0,"dropped":{"refused":0,"gave_up":0,"over_limit":0},"given_back":0,"in_flight":3})
         );
         assert_eq!((&first["bytes"]["read"], &first["bytes"]["cut"]), (&json!(35), &json!(5)));
         assert_eq!(first["lag"], json!({"bytes":40,"seconds":1.5}));

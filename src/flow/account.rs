@@ -1,7 +1,7 @@
 //! What became of what was read, in entries as they were framed and in their bytes.
 //!
 //! ```text
-//! read = delivered + dead-lettered + dropped{reason} + in flight        (bytes: + cut)
+//! read = delivered + dead-lettered + dropped{reason} + given back + in flight        (bytes: + cut)
 //! ```
 //!
 //! A piece of a line counts singly; an event joined of three settles three entries. **Invariant**: the identity holds
@@ -53,6 +53,8 @@ pub struct Account {
     pub dead_lettered: Tally,
     /// Gone for a reason, by the place of [`DropReason::ALL`].
     pub dropped: [Tally; DropReason::ALL.len()],
+    /// Unanswered when the settings changed: read again under the new ones, and counted as read once more.
+    pub given_back: Tally,
     /// Handed on and not settled.
     pub in_flight: Tally,
     /// Bytes behind the beginning of lines that were too long to be held: no entry of their own.
@@ -78,12 +80,19 @@ impl Account {
         }
     }
 
+    /// What is in flight will not be answered for: it is read again. Gives how much that is.
+    pub fn give_back(&mut self) -> Tally {
+        let given = std::mem::take(&mut self.in_flight);
+        self.given_back.add(given);
+        given
+    }
+
     /// What was dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> Tally {
         self.dropped[place(reason)]
     }
 
-    /// What is not in flight any more.
+    /// What has met its fate.
     pub fn settled(&self) -> Tally {
         let mut sum = self.delivered;
         sum.add(self.dead_lettered);
@@ -94,6 +103,7 @@ impl Account {
     /// Whether the identity holds.
     pub fn is_balanced(&self) -> bool {
         let mut sum = self.settled();
+        sum.add(self.given_back);
         sum.add(self.in_flight);
         sum.bytes += self.cut;
         sum == self.read
@@ -105,6 +115,7 @@ impl Account {
         self.delivered.add(other.delivered);
         self.dead_lettered.add(other.dead_lettered);
         self.dropped.iter_mut().zip(other.dropped).for_each(|(sum, more)| sum.add(more));
+        self.given_back.add(other.given_back);
         self.in_flight.add(other.in_flight);
         self.cut += other.cut;
     }
@@ -143,6 +154,20 @@ mod tests {
         assert!(sum.is_balanced() && sum.read == tally(20, 2100));
         sum.cut += 1;
         assert!(!sum.is_balanced());
+    }
+
+    #[test]
+    fn what_is_given_back_is_neither_in_flight_nor_settled() {
+        let tally = |entries, bytes| Tally { entries, bytes };
+        let mut account = Account::default();
+        account.hand_on(tally(3, 30), 0);
+        account.settle(&Fate::Delivered, tally(1, 10));
+        assert_eq!(account.give_back(), tally(2, 20));
+        assert!(account.is_balanced());
+        assert_eq!(
+            (account.in_flight, account.settled(), account.given_back),
+            (tally(0, 0), tally(1, 10), tally(2, 20))
+        );
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub struct PipelineMetrics {
     bytes_delivered: IntCounter,
     lines_dead_lettered: IntCounter,
     bytes_dead_lettered: IntCounter,
+    lines_given_back: IntCounter,
+    bytes_given_back: IntCounter,
     bytes_cut: IntCounter,
     unreachable_bytes: IntCounter,
     lines_in_flight: IntGauge,
@@ -120,6 +122,8 @@ pub(super) struct Families {
     lines_filtered: IntCounterVec,
     lines_dropped: IntCounterVec,
     lines_dead_lettered: IntCounterVec,
+    lines_given_back: IntCounterVec,
+    bytes_given_back: IntCounterVec,
     lines_malformed: IntCounterVec,
     unreachable_bytes: IntCounterVec,
     lines_in_flight: IntGaugeVec,
@@ -196,6 +200,8 @@ impl PipelineMetrics {
         up_to(&self.bytes_delivered, account.delivered.bytes);
         up_to(&self.lines_dead_lettered, account.dead_lettered.entries);
         up_to(&self.bytes_dead_lettered, account.dead_lettered.bytes);
+        up_to(&self.lines_given_back, account.given_back.entries);
+        up_to(&self.bytes_given_back, account.given_back.bytes);
         up_to(&self.bytes_cut, account.cut);
         up_to(&self.unreachable_bytes, look.unreachable);
         for reason in DropReason::ALL {
@@ -252,6 +258,12 @@ impl Families {
             bytes_delivered: new.counters("bytes_delivered_total", "Bytes of input whose lines the store has.", &[]),
             bytes_dropped: new.counters("bytes_dropped_total", "Bytes of dropped lines, by reason.", &["reason"]),
             bytes_dead_lettered: new.counters("bytes_dead_lettered_total", "Bytes of dead-lettered lines.", &[]),
+            lines_given_back: new.counters(
+                "lines_given_back_total",
+                "Lines that were unanswered when the sink's settings changed: read again under the new ones, they may arrive twice.",
+                &[],
+            ),
+            bytes_given_back: new.counters("bytes_given_back_total", "Bytes of lines given back.", &[]),
             bytes_cut: new.counters(
                 "bytes_cut_total",
                 "Bytes behind the beginning of lines that were too long to be held; the beginning is delivered.",
@@ -326,6 +338,8 @@ impl Families {
             lines_delivered: of(&self.lines_delivered, name),
             bytes_delivered: of(&self.bytes_delivered, name),
             lines_dead_lettered: of(&self.lines_dead_lettered, name),
+            lines_given_back: of(&self.lines_given_back, name),
+            bytes_given_back: of(&self.bytes_given_back, name),
             unreachable_bytes: of(&self.unreachable_bytes, name),
             lines_in_flight: self.lines_in_flight.with_label_values(&[name]),
             bytes_in_flight: self.bytes_in_flight.with_label_values(&[name]),

@@ -50,6 +50,7 @@ fn fates(workload: &WorkloadLook, of: fn(Tally) -> u64) -> Vec<(String, u64)> {
         fate("read", account.read),
         fate("delivered", account.delivered),
         fate("dead_lettered", account.dead_lettered),
+        fate("given_back", account.given_back),
     ];
     all.extend(DropReason::ALL.map(|reason| fate(&format!("dropped_{}", reason.name()), account.dropped(reason))));
     all

@@ -5,44 +5,59 @@
 //! size. There is no counter to keep in step: ownership is the count.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 /// A pipeline's share of the memory limit. Cheap to clone; clones share the bytes.
 #[derive(Clone, Debug)]
-pub struct Budget {
-    free: Arc<AtomicUsize>,
-    size: usize,
+pub struct Budget(Arc<Bytes>);
+
+#[derive(Debug)]
+struct Bytes {
+    /// Below zero where the budget became smaller than what permits hold.
+    free: AtomicIsize,
+    size: AtomicUsize,
 }
 
 impl Budget {
     /// A budget of `size` bytes.
     pub fn new(size: usize) -> Self {
-        Self { free: Arc::new(AtomicUsize::new(size)), size }
+        Self(Arc::new(Bytes { free: AtomicIsize::new(signed(size)), size: AtomicUsize::new(size) }))
     }
 
     /// The right to use `bytes`, or `None` while others hold too many. Never waits.
     pub fn try_acquire(&self, bytes: usize) -> Option<Permit> {
-        self.free
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |free| free.checked_sub(bytes))
-            .ok()
-            .map(|_| Permit { free: Arc::clone(&self.free), bytes })
+        let take = |free: isize| free.checked_sub(signed(bytes)).filter(|left| *left >= 0);
+        let taken = self.0.free.fetch_update(Ordering::AcqRel, Ordering::Acquire, take);
+        taken.ok().map(|_| Permit { of: Arc::clone(&self.0), bytes })
+    }
+
+    /// Gives it another size. Permits that are out stay valid; of a smaller budget no new one is had until enough came back.
+    pub fn resize(&self, size: usize) {
+        let before = self.0.size.swap(size, Ordering::AcqRel);
+        self.0.free.fetch_add(signed(size) - signed(before), Ordering::AcqRel);
     }
 
     /// All bytes of the budget.
     pub fn size(&self) -> usize {
-        self.size
+        self.0.size.load(Ordering::Acquire)
     }
 
     /// The bytes that permits hold at the moment.
     pub fn held(&self) -> usize {
-        self.size - self.free.load(Ordering::Acquire)
+        let held = signed(self.size()) - self.0.free.load(Ordering::Acquire);
+        usize::try_from(held).unwrap_or(0)
     }
+}
+
+/// A number of bytes that memory has room for.
+fn signed(bytes: usize) -> isize {
+    isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
 /// The right to use some bytes of a [`Budget`], until dropped.
 #[derive(Debug)]
 pub struct Permit {
-    free: Arc<AtomicUsize>,
+    of: Arc<Bytes>,
     bytes: usize,
 }
 
@@ -55,7 +70,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.free.fetch_add(self.bytes, Ordering::AcqRel);
+        self.of.free.fetch_add(signed(self.bytes), Ordering::AcqRel);
     }
 }
 
@@ -76,5 +91,21 @@ mod tests {
         drop(second);
         assert_eq!(budget.held(), 0);
         assert!(budget.try_acquire(11).is_none());
+    }
+
+    #[test]
+    fn a_smaller_budget_waits_for_what_is_out() {
+        let budget = Budget::new(10);
+        let out = budget.try_acquire(8);
+        budget.resize(6);
+        assert_eq!((budget.size(), budget.held()), (6, 8));
+        assert!(budget.try_acquire(1).is_none());
+        drop(out);
+        assert_eq!(budget.held(), 0);
+        assert!(budget.try_acquire(7).is_none());
+        let all = budget.try_acquire(6);
+        budget.resize(20);
+        assert_eq!((budget.held(), budget.try_acquire(14).is_some()), (6, true));
+        drop(all);
     }
 }

@@ -95,6 +95,14 @@ impl Books {
         let _only_checked = (batch, open);
     }
 
+    /// What is in flight will not be answered for, and is read again.
+    pub fn give_back(&mut self) {
+        self.account.give_back();
+        self.progress = Instant::now();
+        #[cfg(debug_assertions)]
+        self.sent.clear();
+    }
+
     /// A feed is done with.
     pub fn finish(&mut self, state: &FeedState) {
         let now = Instant::now();

@@ -15,7 +15,7 @@ use crate::frame::{Framer, join};
 use crate::metrics::look::Lag;
 use crate::model::batch::Fate;
 use crate::model::event::Span;
-use crate::model::feed::{Content, Feed, News, Resume, Runs, read_full};
+use crate::model::feed::{Content, Feed, News, ParserName, Resume, Runs, read_full};
 use crate::model::origin::Format;
 use crate::model::time::Time;
 
@@ -125,6 +125,14 @@ impl FeedState {
             is_placed: false,
             check: Check::default(),
         }
+    }
+
+    /// The same from its cursor on, as a restart would have it: what is in flight is read again. Gives how much that is.
+    pub fn begin_again(self, parser: ParserName) -> (Self, Tally) {
+        let Self { mut account, feed, ledger, check, seen, new_readings, is_abandoned, .. } = self;
+        let given_back = account.give_back();
+        let again = Self::new(Feed { parser, ..feed }, Some(ledger.to_resume()));
+        (Self { account, check, seen, new_readings, is_abandoned, ..again }, given_back)
     }
 
     /// Looks whether `pos` stands within a line that was cut: one that has no beginning within the `longest` bytes

@@ -18,6 +18,7 @@
 //! - [`schedule`]: which feeds are looked at next
 //! - `pass`: every feed that is due has its turn
 //! - `settle`: what a delivery reports
+//! - [`refit`]: new settings for one that is at work
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -27,6 +28,7 @@ pub mod feeds;
 pub mod forge;
 mod pass;
 mod redacted;
+pub mod refit;
 pub mod schedule;
 mod settle;
 pub mod turn;
@@ -48,6 +50,7 @@ use crate::model::origin::{Format, OriginId};
 use books::Books;
 use feeds::FeedState;
 use forge::{Forge, Tools};
+use refit::Refit;
 use schedule::Schedule;
 use turn::Reader;
 
@@ -71,6 +74,8 @@ pub enum Inbox {
         /// Whether a pipe has not ended: its feed may be still to come, and nothing ends before it.
         await_pipe: bool,
     },
+    /// Go on by other settings, once what is in flight was answered for or its delivery has given up.
+    Refit(Box<Refit>),
     /// End now; what is in flight is not waited for.
     Abort,
     /// The delivery has ended; no more reports will come.
@@ -130,6 +135,8 @@ pub struct Pipeline {
     reader: Reader,
     max_age: Duration,
     poll_interval: Duration,
+    /// The same as it was asked for; batches that must be younger have it look more often.
+    longest_poll: Duration,
     book: Arc<dyn Book>,
     inbox: Receiver<Inbox>,
     outlet: Option<Box<dyn Fn(Batch) + Send>>,
@@ -149,6 +156,8 @@ pub struct Pipeline {
     starved: Option<Instant>,
     no_more_feeds: bool,
     stop: Option<Stop>,
+    /// The settings to go on with when the delivery has ended.
+    refit: Option<Box<Refit>>,
     /// When a batch last left.
     last_batch: Option<Instant>,
     is_over: bool,
@@ -173,7 +182,8 @@ impl Pipeline {
             forge: Forge::new(parts.tools),
             reader: Reader::new(max_line, MAX_OPEN),
             max_age,
-            poll_interval: parts.poll_interval.min(max_age / 2).max(Duration::from_millis(1)),
+            poll_interval: poll_interval(parts.poll_interval, max_age),
+            longest_poll: parts.poll_interval,
             book: parts.book,
             inbox: parts.inbox,
             outlet: Some(parts.outlet),
@@ -188,6 +198,7 @@ impl Pipeline {
             starved: None,
             no_more_feeds: false,
             stop: None,
+            refit: None,
             last_batch: None,
             is_over: false,
         }
@@ -263,7 +274,9 @@ impl Pipeline {
                 self.stop = Some(Stop { drain, await_pipe });
                 self.wake_all();
             }
-            Inbox::Abort | Inbox::DeliveryEnded => self.is_over = true,
+            Inbox::Refit(refit) => self.refit(refit),
+            Inbox::Abort => self.is_over = true,
+            Inbox::DeliveryEnded => self.delivery_ended(),
             Inbox::Look { origins, answer } => answer(self.look(origins)),
         }
     }
@@ -283,7 +296,14 @@ impl Pipeline {
             self.put_back(id);
             return;
         }
-        let mut state = FeedState::new(feed, resume);
+        self.schedule.join(feed.chain, feed.order, id);
+        self.begin(FeedState::new(feed, resume));
+        self.books.sweep(self.feeds.values());
+    }
+
+    /// A feed is read from its position on.
+    fn begin(&mut self, mut state: FeedState) {
+        let id = state.feed.origin.id;
         if state.feed.replayable && state.feed.origin.format != Format::Plain {
             state.stream = self.forge.stream(&state.feed.origin);
         }
@@ -291,10 +311,8 @@ impl Pipeline {
             state.next = state.time_at(state.pos);
             self.pace.place(stream, id, state.place());
         }
-        self.schedule.join(state.feed.chain, state.feed.order, id);
         self.schedule.put(state.due, id);
         self.feeds.insert(id, state);
-        self.books.sweep(self.feeds.values());
     }
 
     fn abandon(&mut self, id: OriginId, size: u64) {
@@ -413,6 +431,11 @@ impl Pipeline {
         }
         summary
     }
+}
+
+/// How often files are read: so that no line waits long beside a batch's own age.
+fn poll_interval(longest: Duration, max_age: Duration) -> Duration {
+    longest.min(max_age / 2).max(Duration::from_millis(1))
 }
 
 /// Bytes of a feed that are there and were not read; what cannot be read now is not there.

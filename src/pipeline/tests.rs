@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::refit::Refit;
 use super::*;
 use crate::flow::batch;
 use crate::flow::checkpoint::{OriginRecord, State};
@@ -246,6 +247,34 @@ impl World {
         self.feed();
     }
 
+    /// The pipeline is given settings anew. The store answers `answered` more batches; the others may have arrived.
+    fn refit(&mut self, answered: usize, arrived: bool) {
+        let sent = Arc::clone(&self.sent);
+        let redactor = self.ways.redacts.then(Redactor::all).flatten();
+        let refit = Refit {
+            tools: tools(Box::new(Plain { restamps: self.ways.restamps }), redactor),
+            outlet: Box::new(move |batch| sent.lock().expect("not poisoned").push(batch)),
+            parsers: vec![("s".into(), ParserName(0))],
+            done: Box::new(|_| ()),
+        };
+        self.pipeline.take(Inbox::Refit(Box::new(refit)));
+        self.pass();
+        for _ in 0..answered {
+            self.answer(0, false);
+        }
+        let unanswered = std::mem::take(&mut *self.sent.lock().expect("not poisoned"));
+        for batch in unanswered.iter().filter(|_| arrived) {
+            self.excused += batch.body.items.len() as u64;
+            self.store(batch);
+        }
+        let open: u64 = self.pipeline.feeds.values().map(FeedState::in_flight).sum();
+        let given_back = self.pipeline.books.account().given_back.entries + open;
+        self.pipeline.take(Inbox::DeliveryEnded);
+        let account = self.pipeline.books.account();
+        assert!(account.is_balanced(), "{account:?}");
+        assert_eq!((account.given_back.entries, account.in_flight.entries), (given_back, 0));
+    }
+
     /// Everything is there, nothing more comes; to the end.
     fn finish(mut self) -> BTreeMap<Vec<Span>, String> {
         let length = self.content.bytes.len();
@@ -304,23 +333,12 @@ fn start_as(
     let (sender, inbox) = channel();
     let sent = Arc::new(Mutex::new(Vec::new()));
     let outlet = Arc::clone(&sent);
-    let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
-    let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
-    let tools = Tools {
-        encoder,
-        parsers: vec![Parser::Plain],
-        batch,
-        budget: Budget::new(3 * permit_bytes),
-        permit_bytes,
-        max_line: MAX_LINE,
-        redactor,
-    };
     let pipeline = Pipeline::new(Parts {
         name: "p".into(),
         index: 0,
         worker: 0,
         beat: Arc::default(),
-        tools,
+        tools: tools(encoder, redactor),
         poll_interval: Duration::ZERO,
         book: Arc::clone(book) as _,
         inbox,
@@ -328,6 +346,20 @@ fn start_as(
         metrics: Metrics::new().pipeline("p"),
     });
     (pipeline, sent, sender)
+}
+
+fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>) -> Tools {
+    let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
+    let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
+    Tools {
+        encoder,
+        parsers: vec![Parser::Plain],
+        batch,
+        budget: Budget::new(3 * permit_bytes),
+        permit_bytes,
+        max_line: MAX_LINE,
+        redactor,
+    }
 }
 
 fn straight(bytes: &[u8], format: Format) -> BTreeMap<Vec<Span>, String> {
@@ -342,6 +374,7 @@ enum Step {
     Seal,
     Answer(usize, bool),
     Crash(bool),
+    Refit(usize, bool),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -352,6 +385,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => Just(Step::Seal),
         4 => (any::<usize>(), any::<bool>()).prop_map(|(which, partly)| Step::Answer(which, partly)),
         1 => any::<bool>().prop_map(Step::Crash),
+        1 => (0_usize..3, any::<bool>()).prop_map(|(answered, arrived)| Step::Refit(answered, arrived)),
     ];
     proptest::collection::vec(step, 1..120)
 }
@@ -373,6 +407,7 @@ fn check_with(bytes: &[u8], format: Format, steps: &[Step], ways: Ways) {
             Step::Seal => world.pipeline.seal(),
             Step::Answer(which, partly) => world.answer(which, partly),
             Step::Crash(arrived) => world.crash(arrived),
+            Step::Refit(answered, arrived) => world.refit(answered, arrived),
         }
     }
     let (got, expected) = (world.finish(), World::with(bytes, format, ways).finish());
