@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tailwater::app;
 use tailwater::app::cursors::{Change, Wanted};
+use tailwater::app::reload::Loader;
 use tailwater::cli::{self, Cli, Command, CursorAction, Cursors};
 use tailwater::config::flags::LogTyped;
 use tailwater::config::machine::Machine;
@@ -30,13 +31,21 @@ fn main() -> ExitCode {
     let log = cli.log_typed();
     let exit = match &cli.command {
         None => match Settings::from_flags(&cli.typed(), &machine) {
-            Ok(settings) => run(settings, &machine),
+            Ok(settings) => run(settings, &machine, None),
             Err(problems) => refuse(&report::render(&problems, "", "")),
         },
-        Some(Command::Run(config)) => match load(config.config.as_deref(), &log, &machine) {
-            Ok(settings) => run(settings, &machine),
-            Err(exit) => exit,
-        },
+        Some(Command::Run(config)) => {
+            let settings = match load(config.config.as_deref(), &log, &machine) {
+                Ok(settings) => settings,
+                Err(exit) => return exit.into(),
+            };
+            let Some(path) = settings_file(config.config.as_deref(), &machine) else {
+                return run(settings, &machine, None).into();
+            };
+            let load = || read(&path, &log, &machine);
+            let hash = || Some(xxhash_rust::xxh3::xxh3_64(&std::fs::read(&path).ok()?));
+            run(settings, &machine, Some(&Loader { load: &load, hash: &hash }))
+        }
         Some(Command::Check(config)) => match load(config.config.as_deref(), &log, &machine) {
             Ok(settings) => {
                 eprint!("{}", report::notices(&settings.notices));
@@ -69,12 +78,12 @@ fn wanted(cursors: &Cursors) -> Wanted<'_> {
     Wanted { pipeline: cursors.pipeline.as_deref(), file: cursors.file.as_deref() }
 }
 
-fn run(settings: Settings, machine: &Machine<'_>) -> Exit {
+fn run(settings: Settings, machine: &Machine<'_>, loader: Option<&Loader<'_>>) -> Exit {
     if let Err(error) = log::start(settings.log, machine.stderr_terminal) {
         eprintln!("tailwater: the log cannot be started: {error}");
         return Exit::Internal;
     }
-    app::run(settings)
+    app::run(settings, loader)
 }
 
 /// Prints what was asked for; who stops reading it has seen enough.
@@ -95,8 +104,7 @@ fn refuse(text: &str) -> Exit {
 
 /// Loads a settings file; says what is wrong with it.
 fn load(typed: Option<&Path>, log: &LogTyped, machine: &Machine<'_>) -> Result<Settings, Exit> {
-    let path = typed.map(Path::to_owned).or_else(|| (machine.env)("TAILWATER_CONFIG").map(PathBuf::from));
-    let Some(path) = path else {
+    let Some(path) = settings_file(typed, machine) else {
         if environment::has_any(&(machine.variables)()) {
             let settings = Settings::from_environment(log, machine);
             return settings.map_err(|problems| refuse(&report::render(&problems, "", "")));
@@ -106,11 +114,20 @@ fn load(typed: Option<&Path>, log: &LogTyped, machine: &Machine<'_>) -> Result<S
              variables such as TAILWATER__SINKS__LOKI__URL\n",
         ));
     };
+    read(&path, log, machine).map_err(|text| refuse(&text))
+}
+
+fn settings_file(typed: Option<&Path>, machine: &Machine<'_>) -> Option<PathBuf> {
+    typed.map(Path::to_owned).or_else(|| (machine.env)("TAILWATER_CONFIG").map(PathBuf::from))
+}
+
+/// Reads a settings file; what is wrong with it, for people.
+fn read(path: &Path, log: &LogTyped, machine: &Machine<'_>) -> Result<Settings, String> {
     let name = path.display().to_string();
-    let bytes = std::fs::read(&path)
-        .map_err(|error| refuse(&format!("tailwater: settings file `{name}` cannot be read: {error}\n")))?;
+    let bytes =
+        std::fs::read(path).map_err(|error| format!("tailwater: settings file `{name}` cannot be read: {error}\n"))?;
     Settings::from_file(&bytes, &name, log, machine)
-        .map_err(|problems| refuse(&report::render(&problems, &name, &String::from_utf8_lossy(&bytes))))
+        .map_err(|problems| report::render(&problems, &name, &String::from_utf8_lossy(&bytes)))
 }
 
 fn state_dir(

@@ -16,6 +16,8 @@ mod outage;
 mod pace;
 #[path = "flow/pipe.rs"]
 mod pipe;
+#[path = "flow/reload.rs"]
+mod reload;
 mod scenario;
 #[path = "flow/spool.rs"]
 mod spool;

@@ -20,6 +20,11 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     ("uptime_seconds", "number", "since the program began"),
     ("settings.source", "text", "where the settings are from: the file, `environment` or `flags`"),
     ("settings.loaded_seconds_ago", "number", "how long they have been in effect"),
+    (
+        "settings.refused",
+        "object or null",
+        "why the settings that were loaded last were not taken: `message` and `seconds_ago`; `null` where they were",
+    ),
     ("process.cpu_seconds", "number", "time on a CPU"),
     ("process.cpu_throttled_seconds", "number", "time kept from running by the control group's CPU limit"),
     ("process.resident_bytes", "number", "memory in use"),
@@ -118,6 +123,8 @@ pub struct SettingsStatus {
     pub source: String,
     /// How long ago they were loaded.
     pub loaded: Duration,
+    /// What was wrong with those loaded last, where they were not taken, and how long ago that was.
+    pub refused: Option<(String, Duration)>,
 }
 
 /// The whole page. Takes the looks, so that each goes when it is written.
@@ -130,6 +137,9 @@ pub fn render(program: &ProgramStatus<'_>, pipelines: Vec<PipelineStatus>) -> St
         "settings": {
             "source": program.settings.source,
             "loaded_seconds_ago": seconds(program.settings.loaded),
+            "refused": program.settings.refused.as_ref().map(|(message, ago)| {
+                json!({ "message": message, "seconds_ago": seconds(*ago) })
+            }),
         },
         "process": {
             "cpu_seconds": process.cpu_seconds,
@@ -300,7 +310,7 @@ mod tests {
         let program = ProgramStatus {
             version: "1.2",
             uptime: Duration::from_secs(5),
-            settings: SettingsStatus { source: "t.yaml".to_owned(), loaded: Duration::from_secs(4) },
+            settings: SettingsStatus { source: "t.yaml".to_owned(), loaded: Duration::from_secs(4), refused: None },
             sources: vec![("files".to_owned(), "file")],
             process: ProcessLook { open_fds: 7.0, ..ProcessLook::default() },
         };

@@ -71,6 +71,7 @@ mod tests {
             sources: Vec::new(),
             settings: Arc::from("t.yaml"),
             loaded: std::time::Instant::now(),
+            refused: None,
         });
         assert_eq!(live(&roster, &gauges, Duration::ZERO).map_err(|why| why.matches("turned").count()), Err(3));
         let long = Duration::from_secs(60);

@@ -4,17 +4,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 
 use tokio::signal::unix::{Signal as Signals, SignalKind, signal};
-use tokio::sync::{mpsc as tokio_mpsc, watch};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::parts::{Event, Refused, spawn};
 use super::roster::SharedRoster;
 use super::{health, pages};
-use crate::admin::{Admin, Answers};
-use crate::config::parts::Sink;
-use crate::config::settings::Settings;
+use crate::admin::{self, Admin, Answers};
 use crate::deliver::http::Client;
-use crate::deliver::progress::Progress;
 use crate::deliver::run::Delivery;
 use crate::exit::Exit;
 use crate::metrics::Metrics;
@@ -22,37 +20,47 @@ use crate::model::batch::Batch;
 use crate::pipeline::Inbox;
 use crate::sources::files::follow::Gauges;
 
+/// The signal by which daemons are told to load their settings again.
+const HANGUP: i32 = 1;
+
 /// What the network's thread needs.
 pub(super) struct Net {
     pub(super) metrics: Arc<Metrics>,
     pub(super) roster: SharedRoster,
-    pub(super) progress: Arc<Progress>,
     pub(super) gauges: Arc<Gauges>,
     pub(super) has_files: bool,
-    pub(super) deadline: watch::Receiver<Option<tokio::time::Instant>>,
+    pub(super) admin: Option<admin::Settings>,
+    /// Whether SIGHUP has the settings loaded again; else it ends the process, as it does to most programs.
+    pub(super) reloads: bool,
+    pub(super) deliveries: UnboundedReceiver<Prepared>,
     pub(super) events: Sender<Event>,
 }
 
-/// Of each worker of a sink behind HTTP: the sink's place, the worker's inbox, its batches.
-pub(super) type OverHttp = Vec<(usize, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>)>;
+/// One worker's delivery over HTTP, ready to begin.
+pub(super) struct Prepared {
+    pub(super) delivery: Delivery<Client>,
+    /// The worker's inbox.
+    pub(super) inbox: Sender<Inbox>,
+    pub(super) batches: UnboundedReceiver<Batch>,
+    /// When it is to end, once it is.
+    pub(super) deadline: watch::Receiver<Option<tokio::time::Instant>>,
+}
 
-/// Starts the runtime's thread; waits until every client is made and the admin port is bound.
-pub(super) fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> Result<(), Refused> {
+/// Starts the runtime's thread; waits until the admin port is bound and signals are heard.
+pub(super) fn start_net(net: Net) -> Result<(), Refused> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| Refused {
         message: format!("the network runtime cannot be started: {error}"),
         exit: Exit::Internal,
     })?;
-    let admin_settings = settings.admin;
-    let sinks: Vec<Sink> = over_http.iter().map(|(index, ..)| settings.sinks[*index].clone()).collect();
     let (started, has_started) = mpsc::channel();
     spawn("tailwater-net", move || {
         runtime.block_on(async move {
-            match prepare(sinks, over_http, &net, admin_settings).await {
-                Ok((deliveries, admin)) => {
-                    let signals = listen_to_signals();
+            match bind(net.admin).await {
+                Ok(port) => {
+                    let signals = listen_to_signals(net.reloads);
                     // The starter waits for this.
                     drop(started.send(Ok(())));
-                    serve(deliveries, admin, signals, net).await;
+                    serve(port, signals, net).await;
                 }
                 Err(refused) => drop(started.send(Err(refused))),
             }
@@ -64,60 +72,16 @@ pub(super) fn start_net(settings: &Settings, over_http: OverHttp, net: Net) -> R
 }
 
 /// The admin port, open, and its settings.
-type Port = (Admin, crate::admin::Settings);
+type Port = (Admin, admin::Settings);
 
-type Prepared = (Delivery<Client>, Sender<Inbox>, tokio_mpsc::UnboundedReceiver<Batch>);
-
-async fn prepare(
-    sinks: Vec<Sink>,
-    over_http: OverHttp,
-    net: &Net,
-    admin: Option<crate::admin::Settings>,
-) -> Result<(Vec<Prepared>, Option<Port>), Refused> {
-    let mut prepared = Vec::new();
-    for (sink, (_, inbox, batches)) in sinks.into_iter().zip(over_http) {
-        let Some(store) = sink.store else { continue };
-        let transport = Client::new(store.http).map_err(|message| Refused {
-            message: format!("sink `{}` cannot be started: {message}", sink.name),
-            exit: Exit::Usage,
-        })?;
-        let mut settings = store.delivery;
-        // The workers of a sink share its requests.
-        settings.requests_in_flight = settings.requests_in_flight.div_ceil(sink.workers);
-        let delivery = Delivery {
-            sink: Arc::clone(&sink.name),
-            wire: Arc::clone(&sink.sink.wire),
-            transport,
-            settings,
-            metrics: net.metrics.pipeline(&sink.name),
-            progress: Arc::clone(&net.progress),
-        };
-        prepared.push((delivery, inbox, batches));
-    }
-    let admin = match admin {
-        Some(settings) => {
-            let bound = Admin::bind(&settings).await;
-            Some((bound.map_err(|message| Refused { message, exit: Exit::Unavailable })?, settings))
-        }
-        None => None,
-    };
-    Ok((prepared, admin))
+async fn bind(settings: Option<admin::Settings>) -> Result<Option<Port>, Refused> {
+    let Some(settings) = settings else { return Ok(None) };
+    let bound = Admin::bind(&settings).await;
+    Ok(Some((bound.map_err(|message| Refused { message, exit: Exit::Unavailable })?, settings)))
 }
 
-async fn serve(deliveries: Vec<Prepared>, admin: Option<Port>, listened: Vec<(i32, Signals)>, net: Net) {
+async fn serve(admin: Option<Port>, listened: Vec<(Event, Signals)>, mut net: Net) {
     let local = tokio::task::LocalSet::new();
-    for (delivery, inbox, batches) in deliveries {
-        let (deadline, events) = (net.deadline.clone(), net.events.clone());
-        local.spawn_local(async move {
-            let reports = inbox.clone();
-            // A pipeline that has ended does not want its reports any more.
-            let report = move |report| drop(reports.send(Inbox::Report(report)));
-            if let Err(message) = delivery.run(batches, deadline, report).await {
-                drop(events.send(Event::DeliveryFailed(message)));
-            }
-            drop(inbox.send(Inbox::DeliveryEnded));
-        });
-    }
     if let Some((admin, admin_settings)) = admin {
         let (gauges, walked, has_files) = (Arc::clone(&net.gauges), Arc::clone(&net.gauges), net.has_files);
         let (roster, refusing) = (net.roster.clone(), net.roster.clone());
@@ -133,28 +97,49 @@ async fn serve(deliveries: Vec<Prepared>, admin: Option<Port>, listened: Vec<(i3
         }
         local.spawn_local(admin.serve(answers));
     }
-    for (number, mut signals) in listened {
+    for (event, mut signals) in listened {
         let events = net.events.clone();
         local.spawn_local(async move {
             while signals.recv().await.is_some() {
                 // The supervisor may have ended first.
-                drop(events.send(Event::Signal(number)));
+                drop(events.send(event.clone()));
             }
         });
     }
-    // Until the process ends: the admin port answers to the last.
-    local.run_until(std::future::pending::<()>()).await;
+    let accept = async {
+        while let Some(prepared) = net.deliveries.recv().await {
+            tokio::task::spawn_local(deliver(prepared, net.events.clone()));
+        }
+        // Until the process ends: the admin port answers to the last.
+        std::future::pending::<()>().await;
+    };
+    local.run_until(accept).await;
+}
+
+async fn deliver(prepared: Prepared, events: Sender<Event>) {
+    let Prepared { delivery, inbox, batches, deadline } = prepared;
+    let reports = inbox.clone();
+    // A pipeline that has ended does not want its reports any more.
+    let report = move |report| drop(reports.send(Inbox::Report(report)));
+    if let Err(message) = delivery.run(batches, deadline, report).await {
+        drop(events.send(Event::DeliveryFailed(message)));
+    }
+    drop(inbox.send(Inbox::DeliveryEnded));
 }
 
 /// From here on a signal to end is heard, and no longer the process's end.
-fn listen_to_signals() -> Vec<(i32, Signals)> {
-    let kinds = [(15, SignalKind::terminate()), (2, SignalKind::interrupt())];
-    let listen = kinds.map(|(number, kind)| match signal(kind) {
-        Ok(signals) => Some((number, signals)),
+fn listen_to_signals(reloads: bool) -> Vec<(Event, Signals)> {
+    let mut kinds = vec![(15, SignalKind::terminate()), (2, SignalKind::interrupt())];
+    if reloads {
+        kinds.push((HANGUP, SignalKind::hangup()));
+    }
+    let listen = kinds.into_iter().map(|(number, kind)| match signal(kind) {
+        Ok(signals) if number == HANGUP => Some((Event::Reload, signals)),
+        Ok(signals) => Some((Event::Signal(number), signals)),
         Err(error) => {
             warn!(%error, "signal {number} cannot be waited for; it ends the process at once");
             None
         }
     });
-    listen.into_iter().flatten().collect()
+    listen.flatten().collect()
 }

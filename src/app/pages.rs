@@ -61,7 +61,11 @@ pub fn status(metrics: Arc<Metrics>, roster: SharedRoster) -> Page {
                 ProgramStatus {
                     version: cli::VERSION,
                     uptime: metrics.uptime(),
-                    settings: SettingsStatus { source: roster.settings.to_string(), loaded: roster.loaded.elapsed() },
+                    settings: SettingsStatus {
+                        source: roster.settings.to_string(),
+                        loaded: roster.loaded.elapsed(),
+                        refused: roster.refused.as_ref().map(|refused| (refused.message.clone(), refused.at.elapsed())),
+                    },
                     sources: roster.sources.iter().map(|(name, kind)| (name.to_string(), *kind)).collect(),
                     process: metrics.process(),
                 }

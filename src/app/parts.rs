@@ -1,26 +1,32 @@
-//! What the started program is made of, and its threads.
+//! What the started program's threads are, and what they say.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::mpsc::{Receiver, Sender};
+use std::sync::mpsc::Sender;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use tokio::sync::watch;
 
-use crate::deliver::progress::Progress;
 use crate::exit::Exit;
-use crate::metrics::Metrics;
 use crate::metrics::beat::Beat;
+use crate::model::budget::Budget;
 use crate::pipeline::{Inbox, Summary};
 use crate::sinks::kind::Transport;
-use crate::sources::files::follow::Gauges;
-use crate::sources::files::watch::Waker;
-use crate::store::Store;
 
 /// What the supervisor hears.
+#[derive(Clone)]
 pub enum Event {
     /// A signal to end; its number.
     Signal(i32),
+    /// The settings are to be loaded again.
+    Reload,
+    /// A pipeline reads on by new settings; how many lines it gave back.
+    Refitted {
+        /// Its index.
+        index: usize,
+        /// Lines that were unanswered, and are read again.
+        given_back: u64,
+    },
     /// A pipe was read to its end, and all of it is in its spool.
     Spooled,
     /// A source has given all its feeds; a pipe with a spool: and all of them are settled.
@@ -44,35 +50,8 @@ pub struct Refused {
     pub exit: Exit,
 }
 
-/// The started program.
-pub struct Running {
-    /// What happens.
-    pub events: Receiver<Event>,
-    /// The pipelines, by index.
-    pub pipelines: Vec<Started>,
-    /// Checkpoints.
-    pub store: Arc<Store>,
-    /// Whether anything gets done.
-    pub progress: Arc<Progress>,
-    /// Sources that have not ended; files end only when read once.
-    pub sources: usize,
-    /// Whether there is a pipe that has not ended.
-    pub has_pipe: bool,
-    /// Ends the deliveries.
-    pub deadline: watch::Sender<Option<tokio::time::Instant>>,
-    /// Ends stdout's writer.
-    pub stop_stdout: Arc<AtomicBool>,
-    /// Ends the waiting for what is in a spool; `None` where there is none.
-    pub stop_spool: Option<Arc<AtomicBool>>,
-    /// Ends the follower.
-    pub stop_files: Arc<AtomicBool>,
-    /// Wakes the follower to see that.
-    pub waker: Option<Waker>,
-    /// The series.
-    pub metrics: Arc<Metrics>,
-    /// Numbers of the follower.
-    pub gauges: Arc<Gauges>,
-}
+/// Ends a delivery at a time; `None` until that is known.
+pub type Deadline = watch::Sender<Option<tokio::time::Instant>>;
 
 /// One started pipeline.
 pub struct Started {
@@ -88,8 +67,20 @@ pub struct Started {
     pub transport: Transport,
     /// Its inbox.
     pub inbox: Sender<Inbox>,
+    /// Its memory.
+    pub budget: Budget,
+    /// Ends its delivery.
+    pub deadline: Deadline,
     /// Its thread, until it is joined.
     pub thread: Option<JoinHandle<Summary>>,
+}
+
+impl Started {
+    /// Ends its delivery at `at`.
+    pub fn end_at(&self, at: Instant) {
+        // Without a delivery over HTTP nobody listens.
+        let _nobody = self.deadline.send(Some(at.into()));
+    }
 }
 
 /// Starts a thread that is called `name`.

@@ -38,6 +38,17 @@ pub struct Roster {
     pub settings: Arc<str>,
     /// Since when they are in effect.
     pub loaded: Instant,
+    /// Those that were last loaded, where they were not taken.
+    pub refused: Option<Refusal>,
+}
+
+/// Settings that were not taken.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What is wrong with them.
+    pub message: String,
+    /// When they were loaded.
+    pub at: Instant,
 }
 
 /// Shared with the admin port.
@@ -49,10 +60,23 @@ impl SharedRoster {
     pub fn new(settings: &Settings, pipelines: Vec<Asked>) -> Self {
         Self::of(Roster {
             pipelines,
-            sources: settings.sources.iter().map(|source| (Arc::clone(&source.name), source.kind)).collect(),
+            sources: sources(settings),
             settings: Arc::clone(&settings.tree.place.file),
             loaded: Instant::now(),
+            refused: None,
         })
+    }
+
+    /// Other settings are in effect from now on.
+    pub fn take(&self, settings: &Settings, pipelines: Vec<Asked>) {
+        let mut roster = self.lock();
+        *roster = Roster {
+            pipelines,
+            sources: sources(settings),
+            settings: Arc::clone(&roster.settings),
+            loaded: Instant::now(),
+            refused: None,
+        };
     }
 
     /// Shares `roster`.
@@ -69,4 +93,8 @@ impl SharedRoster {
     pub fn pipelines(&self) -> Vec<Asked> {
         self.lock().pipelines.clone()
     }
+}
+
+fn sources(settings: &Settings) -> Vec<(Arc<str>, &'static str)> {
+    settings.sources.iter().map(|source| (Arc::clone(&source.name), source.kind)).collect()
 }

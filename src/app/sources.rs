@@ -3,25 +3,28 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{self, Sender};
 
 use tracing::{info, warn};
 
 use super::machine;
 use super::parts::{Event, Refused, Started, spawn};
+use super::running::Files;
+use crate::config::parts::Source;
 use crate::config::settings::Settings;
 use crate::exit::Exit;
 use crate::flow::checkpoint::Book;
+use crate::model::feed::Signal;
 use crate::pipeline::Inbox;
 use crate::sources::files::find::Finder;
 use crate::sources::files::follow::{Follower, Gauges, Limits, Parts as FollowerParts};
-use crate::sources::files::watch::{Waker, Watch};
+use crate::sources::files::watch::Watch;
 use crate::sources::share::Share;
 use crate::sources::stdin::{self, Pipe};
 use crate::sources::{StartAt, spool};
 use crate::store::{Began, Store};
 
-/// Starts everything that reads; gives what ends and what wakes the follower.
+/// Starts everything that reads; gives how the follower is spoken to.
 pub(super) fn start_sources(
     settings: &Settings,
     store: &Arc<Store>,
@@ -29,16 +32,11 @@ pub(super) fn start_sources(
     gauges: &Arc<Gauges>,
     events: &Sender<Event>,
     stop_spool: Option<&Arc<AtomicBool>>,
-) -> Result<(Arc<AtomicBool>, Option<Waker>), Refused> {
+) -> Result<Files, Refused> {
     let host = machine::host();
     let own_uid = machine::own_pod_uid();
     let wanted_by = |source: usize| -> Vec<bool> {
         pipelines.iter().map(|pipeline| settings.sinks[pipeline.sink].sources.contains(&source)).collect()
-    };
-    let inbox = |pipeline: &Started| {
-        let inbox = pipeline.inbox.clone();
-        // A pipeline that has ended wants no more feeds.
-        move |signal| drop(inbox.send(Inbox::Source(signal)))
     };
     let mut finders = Vec::new();
     let mut spools = Vec::new();
@@ -85,6 +83,7 @@ pub(super) fn start_sources(
         }
     }
     let stop = Arc::new(AtomicBool::new(false));
+    let (changes, received) = mpsc::channel();
     let has_files = !finders.is_empty();
     if settings.state_dir.is_some() {
         say_where_reading_begins(&finders, store.began());
@@ -92,13 +91,13 @@ pub(super) fn start_sources(
     finders.append(&mut spools);
     if finders.is_empty() {
         gauges.walked.store(true, Ordering::Release);
-        return Ok((stop, None));
+        return Ok(Files { stop, waker: None, changes });
     }
     let watch = Watch::new().map_err(|error| Refused {
         message: format!("files cannot be followed: {error}; raise the limit of open files"),
         exit: Exit::Io,
     })?;
-    let waker = watch.waker();
+    let waker = Some(watch.waker());
     let follower = Follower::new(FollowerParts {
         finders,
         book: Arc::clone(store) as Arc<dyn Book>,
@@ -121,6 +120,7 @@ pub(super) fn start_sources(
         host,
         once: settings.once,
         gauges: Arc::clone(gauges),
+        changes: received,
         stop: Arc::clone(&stop),
     });
     let events = events.clone();
@@ -131,7 +131,29 @@ pub(super) fn start_sources(
             drop(events.send(Event::SourceEnded { pipe: false }));
         }
     })?;
-    Ok((stop, Some(waker)))
+    Ok(Files { stop, waker, changes })
+}
+
+/// The finders of settings that are loaded anew: of files, and of the segments of a pipe.
+pub(super) fn finders(settings: &Settings, wanted_by: impl Fn(usize) -> Vec<bool>) -> Vec<Finder> {
+    let own_uid = machine::own_pod_uid();
+    let of = |(index, source): (usize, &Source)| {
+        let (name, wanted_by) = (Arc::clone(&source.name), wanted_by(index));
+        match (source.spool(), &settings.state_dir) {
+            (Some(_), Some(dir)) => {
+                Some(Finder::of_spool(Arc::clone(&name), spool::folder(dir, &name), source.parser, wanted_by))
+            }
+            _ => Finder::new(name, &source.settings, source.parser, wanted_by, own_uid.as_deref()),
+        }
+    };
+    settings.sources.iter().enumerate().filter_map(of).collect()
+}
+
+/// Where a pipeline takes what sources tell it.
+pub(super) fn inbox(pipeline: &Started) -> impl Fn(Signal) + Send + Sync + 'static {
+    let inbox = pipeline.inbox.clone();
+    // A pipeline that has ended wants no more feeds.
+    move |signal| drop(inbox.send(Inbox::Source(signal)))
 }
 
 /// A start without cursors is never silent: it says for every source where its files are read from.

@@ -3,6 +3,7 @@
 //! ```text
 //! running ──sources ended──▶ emptying ──all settled──▶ 0
 //!    │                          └──60 s without progress──▶ 75
+//!    ├──SIGHUP──▶ reloading ──▶ running (see `reload`)
 //!    └──signal──▶ stopping ──all settled──▶ 0
 //!                    ├──shutdown_grace over──▶ 0, or 75 where lines cannot be read again
 //!                    └──second signal──▶ at once
@@ -14,7 +15,10 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info, warn};
 
-use super::parts::{Event, Running};
+use super::parts::Event;
+use super::reload::{self, Loader, Look, Reloading};
+use super::running::Running;
+use crate::config::settings::Shutdown;
 use crate::exit::Exit;
 use crate::model::batch::DropReason;
 use crate::model::feed::Signal;
@@ -28,19 +32,14 @@ const TICK: Duration = Duration::from_secs(1);
 /// What a pipeline that was told to end gets for it.
 const ENDING: Duration = Duration::from_secs(2);
 
-/// How the end is to be.
-pub struct Manners {
-    /// How long to go on delivering after a signal.
-    pub grace: Duration,
-    /// Whether a signal has files read to their end.
-    pub drain: bool,
-    /// Whether what is there is read once.
-    pub once: bool,
-}
-
-struct Supervisor<'m> {
+struct Supervisor<'l> {
     running: Running,
-    manners: &'m Manners,
+    /// Loads the settings again, where they are of a kind that can be.
+    loader: Option<&'l Loader<'l>>,
+    /// Whether their file has changed.
+    look: Option<Look>,
+    /// The change of settings that is under way.
+    reloading: Option<Reloading>,
     summary: Summary,
     /// When the first signal came.
     stopping: bool,
@@ -55,10 +54,12 @@ struct Supervisor<'m> {
 }
 
 /// Waits for the end; gives the exit code.
-pub fn supervise(running: Running, manners: &Manners) -> Exit {
+pub fn supervise(running: Running, loader: Option<&Loader<'_>>) -> Exit {
     let mut supervisor = Supervisor {
         running,
-        manners,
+        loader,
+        look: loader.map(Look::new),
+        reloading: None,
         summary: Summary::default(),
         stopping: false,
         deadline: None,
@@ -86,16 +87,16 @@ impl Supervisor<'_> {
             self.look_at_deadlines();
         }
         self.stop_sources();
-        self.running.store.tick();
+        self.running.workers.store.tick();
         self.outcome()
     }
 
     fn stop_sources(&self) {
-        self.running.stop_files.store(true, Ordering::Release);
+        self.running.files.stop.store(true, Ordering::Release);
         if let Some(stop) = &self.running.stop_spool {
             stop.store(true, Ordering::Release);
         }
-        if let Some(waker) = &self.running.waker {
+        if let Some(waker) = &self.running.files.waker {
             waker.wake();
         }
     }
@@ -104,7 +105,45 @@ impl Supervisor<'_> {
     fn is_running(&self) -> bool {
         let has_spool = self.running.stop_spool.is_some();
         let is_spooling = self.stopping && self.running.has_pipe && has_spool && self.aborted.is_none();
-        is_spooling || self.running.pipelines.iter().any(|pipeline| pipeline.thread.is_some())
+        let is_changing = self.reloading.is_some() && self.aborted.is_none();
+        is_spooling || is_changing || self.running.pipelines.iter().any(|pipeline| pipeline.thread.is_some())
+    }
+
+    /// Whether a signal to end has files read to their end.
+    fn drains(&self) -> bool {
+        self.running.settings.shutdown == Shutdown::Drain
+    }
+
+    fn reload(&mut self) {
+        match (&mut self.reloading, self.loader) {
+            _ if self.stopping => info!("the settings are not loaded again: the program is ending"),
+            (Some(reloading), _) => reloading.once_more(),
+            (None, Some(loader)) => {
+                self.look = Some(Look::new(loader));
+                self.reloading = reload::begin(&mut self.running, loader);
+                self.go_on();
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Loads a settings file that has changed, where that is asked for.
+    fn look_at_settings(&mut self) {
+        let Some((look, loader)) = self.look.as_mut().zip(self.loader) else { return };
+        if self.running.settings.reload_on_change && self.reloading.is_none() && look.has_changed(loader) {
+            info!("the settings file has changed");
+            self.reload();
+        }
+    }
+
+    /// Goes on with a change of settings, if one is under way.
+    fn go_on(&mut self) {
+        let Some(mut reloading) = self.reloading.take() else { return };
+        if !reloading.go_on(&mut self.running) {
+            self.reloading = Some(reloading);
+        } else if reloading.is_wanted_again() {
+            self.reload();
+        }
     }
 
     fn next_look(&self) -> Duration {
@@ -117,24 +156,31 @@ impl Supervisor<'_> {
     fn take(&mut self, event: Event) -> Option<Exit> {
         match event {
             Event::Signal(number) => return self.signal(number),
+            Event::Reload => self.reload(),
+            Event::Refitted { index, given_back } => {
+                if let Some(reloading) = &mut self.reloading {
+                    reloading.refitted(index, given_back);
+                }
+                self.go_on();
+            }
             Event::Spooled => {
                 self.spooled = true;
                 self.running.has_pipe = false;
-                self.running.progress.touch();
+                self.running.workers.progress.touch();
             }
             Event::SourceEnded { pipe } => {
                 self.running.sources -= 1;
                 if pipe {
                     self.spooled = false;
                     self.running.has_pipe = false;
-                    self.running.progress.touch();
+                    self.running.workers.progress.touch();
                     if self.stopping {
                         self.send_stop();
                     }
                     self.set_deadline_if_stopping();
                 }
                 if self.running.sources == 0 {
-                    self.running.progress.touch();
+                    self.running.workers.progress.touch();
                     if self.running.stop_spool.is_some() {
                         // All that was in the files is settled.
                         self.send_all(|| Inbox::Stop { drain: false, await_pipe: false });
@@ -168,22 +214,24 @@ impl Supervisor<'_> {
                 signal = number,
                 "a second signal: ended at once; what was not delivered is read again at the next start"
             );
-            self.running.store.tick();
+            self.running.workers.store.tick();
             return Some(Exit::Undelivered);
         }
         self.stopping = true;
+        // Who has not begun by the new settings does not; what the others wait for is their answers.
+        self.reloading = None;
         info!(
             signal = number,
-            grace = ?self.manners.grace,
+            grace = ?self.running.settings.shutdown_grace,
             "stopping: {}, what was read is delivered; a second signal ends at once",
-            match (self.running.has_pipe, self.manners.drain) {
+            match (self.running.has_pipe, self.drains()) {
                 (true, _) => "stdin is read to its end",
                 (false, true) => "files are read to their end",
                 (false, false) => "no more is read from files",
             }
         );
         self.send_stop();
-        self.running.stop_files.store(true, Ordering::Release);
+        self.running.files.stop.store(true, Ordering::Release);
         self.set_deadline_if_stopping();
         None
     }
@@ -191,7 +239,7 @@ impl Supervisor<'_> {
     fn send_stop(&self) {
         // What comes into a spool is read at the next start.
         let await_pipe = self.running.has_pipe && self.running.stop_spool.is_none();
-        let drain = self.manners.drain;
+        let drain = self.drains();
         self.send_all(|| Inbox::Stop { drain, await_pipe });
     }
 
@@ -202,18 +250,17 @@ impl Supervisor<'_> {
         if !self.stopping || is_awaited || self.deadline.is_some() {
             return;
         }
-        self.set_deadline(Instant::now() + self.manners.grace);
+        self.set_deadline(Instant::now() + self.running.settings.shutdown_grace);
     }
 
     fn set_deadline(&mut self, at: Instant) {
         self.deadline = Some(at);
-        // Without deliveries over HTTP nobody listens.
-        let _nobody = self.running.deadline.send(Some(at.into()));
+        self.running.pipelines.iter().for_each(|pipeline| pipeline.end_at(at));
     }
 
     fn look_at_deadlines(&mut self) {
-        let is_emptying = self.running.sources <= usize::from(self.spooled) || self.manners.once;
-        if is_emptying && self.deadline.is_none() && self.running.progress.idle() >= GIVE_UP_AFTER {
+        let is_emptying = self.running.sources <= usize::from(self.spooled) || self.running.settings.once;
+        if is_emptying && self.deadline.is_none() && self.running.workers.progress.idle() >= GIVE_UP_AFTER {
             warn!("no progress for {} s: giving up", GIVE_UP_AFTER.as_secs());
             self.set_deadline(Instant::now());
         }
@@ -234,7 +281,7 @@ impl Supervisor<'_> {
 
     fn abort(&mut self) {
         self.aborted = Some(Instant::now());
-        self.running.stop_stdout.store(true, Ordering::Release);
+        self.running.workers.stop_stdout.store(true, Ordering::Release);
         self.stop_sources();
         if self.deadline.is_none() {
             self.set_deadline(Instant::now());
@@ -254,6 +301,12 @@ impl Supervisor<'_> {
         let Some(thread) = pipeline.thread.take() else { return };
         match thread.join() {
             Ok(summary) => {
+                let reloading = self.reloading.as_mut();
+                if reloading.is_some_and(|reloading| reloading.ended(&self.running, index, summary)) {
+                    self.go_on();
+                    return;
+                }
+                let pipeline = &self.running.pipelines[index];
                 // A closed output pipe is a success: nobody wanted the rest.
                 let is_wanted = self.aborted.is_some() || pipeline.transport != Transport::Stdout || self.stopping;
                 if is_wanted {
@@ -275,11 +328,12 @@ impl Supervisor<'_> {
             return;
         }
         self.last_tick = Instant::now();
-        self.running.store.tick();
-        let (metrics, gauges) = (&self.running.metrics, &self.running.gauges);
+        self.look_at_settings();
+        self.running.workers.store.tick();
+        let (metrics, gauges) = (&self.running.workers.metrics, &self.running.gauges);
         metrics.files_open.set(gauges.open.load(Ordering::Relaxed) as i64);
         metrics.files_known.set(gauges.known.load(Ordering::Relaxed) as i64);
-        let (errors, syncs) = self.running.store.counts();
+        let (errors, syncs) = self.running.workers.store.counts();
         metrics.checkpoint_errors.inc_by(errors.saturating_sub(metrics.checkpoint_errors.get()));
         if syncs > metrics.checkpoint_writes.get() {
             metrics.checkpoint_writes.inc_by(syncs - metrics.checkpoint_writes.get() - 1);
@@ -290,7 +344,7 @@ impl Supervisor<'_> {
     /// Lines that left the books without being delivered, over all pipelines.
     fn dropped(&self) -> u64 {
         let of = |name: &str| {
-            let metrics = self.running.metrics.pipeline(name);
+            let metrics = self.running.workers.metrics.pipeline(name);
             DropReason::ALL.iter().map(|reason| metrics.dropped(*reason).get()).sum::<u64>()
         };
         let sinks = self.running.pipelines.iter().filter(|pipeline| pipeline.worker == 0);
@@ -305,7 +359,7 @@ impl Supervisor<'_> {
                 unread_bytes,
                 "lines of the pipe were not delivered; they are in the spool, and are delivered at the next start"
             );
-        } else if lost > 0 || (unread_bytes > 0 && !self.manners.once) {
+        } else if lost > 0 || (unread_bytes > 0 && !self.running.settings.once) {
             error!(
                 lines = lost,
                 unread_bytes,
@@ -321,7 +375,7 @@ impl Supervisor<'_> {
         if let Some(exit) = self.failed {
             return exit;
         }
-        if self.manners.once && self.running.gauges.unreadable.load(Ordering::Acquire) > 0 {
+        if self.running.settings.once && self.running.gauges.unreadable.load(Ordering::Acquire) > 0 {
             // Said when it was met.
             return Exit::Io;
         }
@@ -330,7 +384,7 @@ impl Supervisor<'_> {
             warn!(lines = dropped, "dropped, for the reasons said above; name a `dead_letter` to keep such lines");
         }
         // A command that is to deliver everything has failed where a line was refused; a daemon goes on.
-        let has_failed_some = dropped > 0 && (self.manners.once || self.running.sources == 0);
+        let has_failed_some = dropped > 0 && (self.running.settings.once || self.running.sources == 0);
         let is_incomplete = has_failed_some || lost > 0 || unread_bytes > 0 || (to_be_read_again > 0 && !self.stopping);
         if is_incomplete { Exit::Undelivered } else { Exit::Done }
     }

@@ -31,6 +31,12 @@ pub const SOURCE_KEYS: &[Key] = &[
 pub const SINK_KEYS: &[Key] = &[
     Key { name: "type", kind: "kind of sink", default: "", help: "where it ships to" },
     Key { name: "sources", kind: "list of sources", default: "", help: "whose lines it gets; all if not set" },
+    Key {
+        name: "was",
+        kind: "text",
+        default: "",
+        help: "what it was called before: under its new name it goes on at the old one's cursors",
+    },
     Key { name: "batch", kind: "map", default: "", help: "when a batch is full" },
     Key {
         name: "workers",
@@ -92,6 +98,8 @@ pub struct Sink {
     pub kind: &'static str,
     /// Encoder and wire.
     pub sink: sinks::Sink,
+    /// What it was called before, where its cursors are to be taken over.
+    pub was: Option<Arc<str>>,
     /// Whose lines it gets: indices into the settings' sources, ascending.
     pub sources: Vec<usize>,
     /// When a batch is full.
@@ -177,6 +185,7 @@ pub(super) fn sinks(
         let mut section = Section::new(format!("sink `{name}`"), node, &sink_tables(kind), problems);
         section.text("type");
         let wanted = section.placed_texts("sources");
+        let was = section.text("was");
         let more = section.section("redact", &[redact::settings::KEYS], redact::settings::Settings::read);
         let built = (kind.build)(&mut section, given);
         let sink = Sink {
@@ -185,6 +194,7 @@ pub(super) fn sinks(
             kind: kind.name,
             workers: section.parsed("workers", workers).unwrap_or(1),
             share: 0,
+            was: was.map(Into::into),
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
             sources: pick(name, place, wanted, typed_sources, sources, section.problems()),
@@ -201,6 +211,16 @@ pub(super) fn sinks(
             );
         }
         read.push(sink);
+    }
+    for sink in &read {
+        let other = read.iter().find(|other| sink.was.as_deref() == Some(&*other.name));
+        if let Some(other) = other {
+            problems.add_with_hint(
+                &sink.place,
+                format!("sink `{}` was called `{}`, and there is a sink of that name", sink.name, other.name),
+                "take `was` out, or give the other one another name",
+            );
+        }
     }
     // With a sink left out above, whose sources are not known, nothing can be said.
     if problems.0.is_empty() {

@@ -65,6 +65,12 @@ pub const KEYS: &[Key] = &[
         default: "10s",
         help: "how long to go on delivering after SIGTERM",
     },
+    Key {
+        name: "reload_on_change",
+        kind: "true or false",
+        default: "false",
+        help: "whether a settings file that has changed is loaded by itself, as SIGHUP has it loaded",
+    },
     Key { name: "max_line", kind: "size", default: "256KiB", help: "longer lines are cut to this size, and counted" },
     Key { name: "fields", kind: "map of texts", default: "", help: "added to every event" },
     Key {
@@ -115,6 +121,8 @@ pub struct Settings {
     pub shutdown: Shutdown,
     /// How long to go on delivering after SIGTERM.
     pub shutdown_grace: Duration,
+    /// Whether a changed settings file is loaded by itself.
+    pub reload_on_change: bool,
     /// Longer lines are cut to this many bytes; at least [`SHORTEST_MAX_LINE`].
     pub max_line: usize,
     /// Read what is there, deliver it, and exit.
@@ -208,6 +216,7 @@ impl Settings {
         let log = root.section("log", &[log::KEYS], |section| log::Settings::read(section, log_default));
         let shutdown = root.choice("shutdown", &[("stop", Shutdown::Stop), ("drain", Shutdown::Drain)]);
         let shutdown_grace = root.duration("shutdown_grace").unwrap_or(Duration::from_secs(10));
+        let reload_on_change = root.truth("reload_on_change").unwrap_or(false);
         let max_line = root.parsed("max_line", max_line).unwrap_or(256 << 10);
         let fields = root.text_map("fields").unwrap_or_default();
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
@@ -248,6 +257,7 @@ impl Settings {
             log: log.unwrap_or(log_default),
             shutdown: shutdown.unwrap_or(Shutdown::Stop),
             shutdown_grace,
+            reload_on_change,
             max_line,
             once,
             parsers,

@@ -27,8 +27,12 @@ impl Maker {
     }
 
     pub(super) fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-        let labels = [&["pipeline"], labels].concat();
-        self.register(IntCounterVec::new(Opts::new(format!("tailwater_{name}"), help), &labels).expect(Self::WRONG))
+        self.counters_of(name, help, &[&["pipeline"], labels].concat())
+    }
+
+    /// Of no pipeline.
+    pub(super) fn counters_of(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(format!("tailwater_{name}"), help), labels).expect(Self::WRONG))
     }
 
     pub(super) fn counter(&self, name: &str, help: &str) -> IntCounter {

@@ -23,7 +23,7 @@ mod workloads;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus::{Encoder as _, Gauge, IntCounter, IntGauge, IntGaugeVec, Registry, TextEncoder};
+use prometheus::{Encoder as _, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
 use maker::Maker;
 use pipeline::Families;
@@ -44,6 +44,7 @@ pub struct Metrics {
     build: IntGaugeVec,
     uptime: Gauge,
     began: Instant,
+    reloads: IntCounterVec,
     /// Files whose descriptor is open.
     pub files_open: IntGauge,
     /// Files that are followed, open or not.
@@ -65,6 +66,13 @@ impl Metrics {
     pub fn new() -> Self {
         let new = Maker::new(Registry::new());
         let families = Families::new(&new);
+        let reloads = new.counters_of(
+            "reloads_total",
+            "Times that the settings were loaded again, by what became of them.",
+            &["outcome"],
+        );
+        // Asking for a series makes it.
+        ["applied", "refused"].iter().for_each(|outcome| drop(reloads.with_label_values(&[outcome])));
         Self {
             process: process::Process::new(&new),
             pipelines: Mutex::default(),
@@ -73,6 +81,7 @@ impl Metrics {
             uptime: new.float_gauge("tailwater_uptime_seconds", "Time since the program began."),
             began: Instant::now(),
             build: new.gauges("build_info", "Which build this is; always 1.", &["version", "commit", "profile"]),
+            reloads,
             files_open: new.gauge("files_open", "Followed files whose descriptor is open."),
             files_known: new.gauge("files_known", "Files that are followed, open or not."),
             checkpoint_writes: new.counter("checkpoint_writes_total", "Moves of cursors written to the checkpoint."),
@@ -97,6 +106,11 @@ impl Metrics {
         let new = Arc::new(self.families.pipeline(name));
         pipelines.push((name.to_owned(), Arc::clone(&new)));
         new
+    }
+
+    /// Settings that were loaded again and `applied` or `refused`.
+    pub fn reloads(&self, outcome: &str) -> IntCounter {
+        self.reloads.with_label_values(&[outcome])
     }
 
     /// Notes that the checkpoint was written now.
@@ -160,7 +174,7 @@ mod tests {
         metrics.checkpoint_written();
         let pipeline = metrics.pipeline("loki");
         pipeline.filtered("health").inc_by(3);
-        pipeline.show_budget(&Budget::new(100));
+        pipeline.show_budget(0, &Budget::new(100));
         pipeline.request_took(Outcome::Delivered, Duration::from_millis(20));
         let mut look = Look::default();
         look.account.hand_on(Tally { entries: 7, bytes: 70 }, 0);

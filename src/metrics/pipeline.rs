@@ -90,10 +90,12 @@ pub struct PipelineMetrics {
     permit_held: IntGauge,
     permit_size: IntGauge,
     /// Of each worker.
-    budgets: Mutex<Vec<Budget>>,
+    budgets: Mutex<Vec<(usize, Budget)>>,
     last_error: Mutex<Option<LastError>>,
     /// The last look at each worker.
     published: Mutex<Vec<Look>>,
+    /// What workers have counted that are no more.
+    retired: Mutex<Look>,
     name: String,
 }
 
@@ -176,9 +178,28 @@ impl PipelineMetrics {
         self.permit_wait.inc_by(time.as_secs_f64());
     }
 
-    /// Shows this budget's permits, beside those of other workers.
-    pub fn show_budget(&self, budget: &Budget) {
-        self.budgets.lock().unwrap_or_else(PoisonError::into_inner).push(budget.clone());
+    /// Shows the permits of a worker's budget, beside those of the others.
+    pub fn show_budget(&self, worker: usize, budget: &Budget) {
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        match budgets.iter_mut().find(|(known, _)| *known == worker) {
+            Some((_, known)) => *known = budget.clone(),
+            None => budgets.push((worker, budget.clone())),
+        }
+    }
+
+    /// A worker is no more: what it has counted stays, what it was behind goes.
+    pub fn retire(&self, worker: usize) {
+        self.budgets.lock().unwrap_or_else(PoisonError::into_inner).retain(|(known, _)| *known != worker);
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = published.get_mut(worker).map(std::mem::take) else { return };
+        drop(published);
+        let (mut account, unreachable) = (last.account, last.unreachable);
+        account.give_back();
+        let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        *retired = std::mem::take(&mut *retired).and(Look { account, unreachable, ..Look::default() });
+        drop(retired);
+        self.publish(worker, &Look::default());
+        self.refusing.set(0);
     }
 
     /// Brings the series up to what one of the pipeline's workers says of itself. A look that is older than the last one
@@ -190,7 +211,8 @@ impl PipelineMetrics {
                 published.resize_with(worker + 1, Look::default);
             }
             published[worker] = Look { origins: Vec::new(), ..look.clone() };
-            sum(&published)
+            let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            sum(&published).and(retired)
         };
         let up_to = |counter: &IntCounter, value: u64| counter.inc_by(value.saturating_sub(counter.get()));
         let account = &look.account;
@@ -224,7 +246,7 @@ impl PipelineMetrics {
     /// The bytes that permits hold and that they may hold.
     pub fn memory(&self) -> (usize, usize) {
         let budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
-        budgets.iter().fold((0, 0), |(held, size), budget| (held + budget.held(), size + budget.size()))
+        budgets.iter().fold((0, 0), |(held, size), (_, budget)| (held + budget.held(), size + budget.size()))
     }
 
     /// Notes what a store said. `words` are masked, and hold nothing of a line.
@@ -241,7 +263,7 @@ impl PipelineMetrics {
 
     pub(super) fn refresh(&self) {
         let (held, size) = self.memory();
-        if size > 0 {
+        if size > 0 || self.permit_size.get() > 0 {
             self.permit_held.set(held as i64);
             self.permit_size.set(size as i64);
         }
@@ -351,6 +373,7 @@ impl Families {
             since_progress: self.since_progress.with_label_values(&[name]),
             last_error: Mutex::default(),
             published: Mutex::default(),
+            retired: Mutex::default(),
             batches: of(&self.batches, name),
             retries: of(&self.retries, name),
             request_bytes: of(&self.request_bytes, name),

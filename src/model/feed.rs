@@ -145,6 +145,19 @@ impl Marks {
         }
     }
 
+    /// For `pipelines` readers, and places for `spare` more, who want nothing of it yet.
+    pub fn with_spare(pipelines: usize, spare: usize) -> Self {
+        let marks = Self::new(pipelines + spare);
+        (pipelines..pipelines + spare).for_each(|index| marks.set_done(index));
+        marks
+    }
+
+    /// The source: a reader that comes later wants it.
+    pub fn set_wanted(&self, pipeline: usize) {
+        self.read[pipeline].store(0, Ordering::Release);
+        self.done[pipeline].store(false, Ordering::Release);
+    }
+
     /// The source: no more bytes will come, what is there is all.
     pub fn set_ended(&self) {
         self.ended.store(true, Ordering::Release);

@@ -41,6 +41,28 @@ pub struct Node {
     pub value: Value,
 }
 
+impl Node {
+    /// The value of a key, where this is a map that has it.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        match &self.value {
+            Value::Map(entries) => entries.iter().find(|(known, ..)| known == key).map(|(.., node)| node),
+            Value::Null | Value::Scalar(_) | Value::List(_) => None,
+        }
+    }
+
+    /// Whether the same was typed in both, wherever it stands and in whatever order keys do.
+    pub fn says_same(&self, other: &Self) -> bool {
+        match (&self.value, &other.value) {
+            (Value::List(a), Value::List(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.says_same(b)),
+            (Value::Map(a), Value::Map(b)) => {
+                let has = |key: &str, node: &Self| other.get(key).is_some_and(|other| node.says_same(other));
+                a.len() == b.len() && a.iter().all(|(key, _, node)| has(key, node))
+            }
+            (a, b) => a == b,
+        }
+    }
+}
+
 /// What was typed. Variables are already put in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {

@@ -18,7 +18,7 @@
 //! - [`schedule`]: which feeds are looked at next
 //! - `pass`: every feed that is due has its turn
 //! - `settle`: what a delivery reports
-//! - [`refit`]: new settings for one that is at work
+//! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -29,6 +29,7 @@ pub mod forge;
 mod pass;
 mod redacted;
 pub mod refit;
+mod renew;
 pub mod schedule;
 mod settle;
 pub mod turn;

@@ -1,19 +1,8 @@
-//! New settings for a pipeline that is at work.
-//!
-//! ```text
-//! reading ──refit──▶ sealed, nothing is read ──all answered, or the delivery gave up──▶ cursors ──▶ reading by the new
-//! ```
-//!
-//! **Invariant**: of what was handed on under the old settings nothing is reported any more when reading goes on: what is
-//! unanswered then is read again from the cursors, as after a restart, and counted as given back.
+//! What a pipeline that is at work goes on with: other settings.
 
 use std::sync::Arc;
 
-use super::forge::{Forge, Tools};
-use super::turn::Reader;
-use super::{MAX_OPEN, Pipeline, poll_interval};
-use crate::flow::checkpoint::Record;
-use crate::flow::pace::Pace;
+use super::forge::Tools;
 use crate::model::batch::Batch;
 use crate::model::feed::ParserName;
 
@@ -23,70 +12,8 @@ pub struct Refit {
     pub tools: Tools,
     /// Takes sealed batches.
     pub outlet: Box<dyn Fn(Batch) + Send>,
-    /// Which parser each source asks for.
-    pub parsers: Vec<(Arc<str>, ParserName)>,
+    /// The sources that it reads, and which parser each asks for; the files of others are let go of.
+    pub sources: Vec<(Arc<str>, ParserName)>,
     /// Called when it goes on, with how many lines were given back.
     pub done: Box<dyn FnOnce(u64) + Send>,
-}
-
-impl Pipeline {
-    /// Reads no more, and waits for the answers to what was read.
-    pub(super) fn refit(&mut self, refit: Box<Refit>) {
-        if self.outlet.is_none() {
-            // It is about to end.
-            return;
-        }
-        self.seal();
-        self.refit = Some(refit);
-        self.outlet = None;
-    }
-
-    /// No more answers will come.
-    pub(super) fn delivery_ended(&mut self) {
-        match self.refit.take() {
-            Some(refit) if self.stop.is_none() && !self.no_more_feeds => self.begin_anew(*refit),
-            _ => self.is_over = true,
-        }
-    }
-
-    fn begin_anew(&mut self, refit: Refit) {
-        let Refit { tools, outlet, parsers, done } = refit;
-        self.retrying.clear();
-        self.next_turn = None;
-        if let Some(since) = self.starved.take() {
-            self.metrics.waited_for_permit(since.elapsed());
-        }
-        self.count();
-        self.max_age = tools.batch.max_age;
-        self.poll_interval = poll_interval(self.longest_poll, self.max_age);
-        self.reader = Reader::new(tools.max_line, MAX_OPEN);
-        self.forge = Forge::new(tools);
-        self.pace = Pace::default();
-        self.outlet = Some(outlet);
-        self.books.give_back();
-        let mut lines = 0;
-        let mut records = Vec::new();
-        let mut ended = Vec::new();
-        for (id, state) in std::mem::take(&mut self.feeds) {
-            let parser = parsers.iter().find(|(source, _)| *source == state.feed.origin.source);
-            let parser = parser.map_or(state.feed.parser, |(_, parser)| *parser);
-            let is_replayable = state.feed.replayable && !state.is_abandoned;
-            let (mut state, given_back) = state.begin_again(parser);
-            lines += given_back.entries;
-            if is_replayable {
-                records.push(Record::Cursor(Arc::clone(&self.name), id, state.cursor()));
-            } else {
-                // Nobody can read that again.
-                self.books.unreachable += given_back.bytes;
-            }
-            state.feed.marks.set_read(self.index, state.pos);
-            if state.is_abandoned {
-                ended.push(id);
-            }
-            self.begin(state);
-        }
-        self.book.append(records);
-        ended.into_iter().for_each(|id| self.finish_if_done(id));
-        done(lines);
-    }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::Pipeline;
+use super::feeds::FeedState;
 use crate::flow::account::Tally;
 use crate::flow::checkpoint::Record;
 use crate::model::batch::{Fate, Report, Settled};
@@ -103,7 +104,14 @@ impl Pipeline {
 
     /// Ends a feed that is read and settled to its end, when nothing more will come.
     pub(super) fn finish_if_done(&mut self, id: OriginId) {
-        let Some(state) = self.feeds.get_mut(&id).filter(|state| state.is_done()) else { return };
+        if self.feeds.get(&id).is_some_and(FeedState::is_done) {
+            self.finish(id);
+        }
+    }
+
+    /// Lets go of a feed.
+    pub(super) fn finish(&mut self, id: OriginId) {
+        let Some(state) = self.feeds.get_mut(&id) else { return };
         if state.feed.replayable && !state.is_abandoned {
             self.book.append(vec![Record::Cursor(Arc::clone(&self.name), id, state.cursor())]);
         }

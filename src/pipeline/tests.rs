@@ -254,7 +254,7 @@ impl World {
         let refit = Refit {
             tools: tools(Box::new(Plain { restamps: self.ways.restamps }), redactor),
             outlet: Box::new(move |batch| sent.lock().expect("not poisoned").push(batch)),
-            parsers: vec![("s".into(), ParserName(0))],
+            sources: vec![("s".into(), ParserName(0))],
             done: Box::new(|_| ()),
         };
         self.pipeline.take(Inbox::Refit(Box::new(refit)));

@@ -136,10 +136,13 @@ fn assert_account(pipeline: &Value) {
     for what in ["lines", "bytes"] {
         let account = &pipeline[what];
         let dropped: u64 = account["dropped"].as_object().expect("reasons").values().map(number).sum();
-        let sum = ["delivered", "dead_lettered", "in_flight"].map(|key| number(&account[key])).iter().sum::<u64>();
+        let sum = ["delivered", "dead_lettered", "given_back", "in_flight"]
+            .map(|key| number(&account[key]))
+            .iter()
+            .sum::<u64>();
         let cut = account.get("cut").map_or(0, number);
         assert_eq!(number(&account["read"]), sum + dropped + cut, "{what}: {account}");
-        for key in ["read", "delivered", "dead_lettered", "in_flight"] {
+        for key in ["read", "delivered", "dead_lettered", "given_back", "in_flight"] {
             let workloads = pipeline["workloads"].as_array().expect("workloads");
             let over_all: u64 = workloads.iter().map(|workload| number(&workload[what][key])).sum();
             assert_eq!(over_all, number(&account[key]), "{what} {key} over all workloads: {pipeline}");

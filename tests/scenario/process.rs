@@ -280,19 +280,20 @@ impl Metrics {
         (first + found.map(|(_, value)| value).sum::<f64>()) as u64
     }
 
-    /// Panics unless every line that was read, and every byte of it, is delivered, dropped, dead-lettered or in flight.
+    /// Panics unless every line that was read, and every byte of it, is delivered, dropped, dead-lettered, given back or in flight.
     pub fn assert_accounted(&self, pipeline: &str) {
         let of = |name: &str| self.of_pipeline(name, pipeline);
         for what in ["lines", "bytes"] {
             let left = of(&format!("{what}_delivered_total"))
                 + of(&format!("{what}_dropped_total"))
                 + of(&format!("{what}_dead_lettered_total"))
+                + of(&format!("{what}_given_back_total"))
                 + of(&format!("{what}_in_flight"))
                 + if what == "bytes" { of("bytes_cut_total") } else { 0 };
             assert_eq!(
                 of(&format!("{what}_read_total")),
                 left,
-                "{what} read = delivered + dropped + dead-lettered + in flight, of {pipeline}"
+                "{what} read = delivered + dropped + dead-lettered + given back + in flight, of {pipeline}"
             );
         }
     }

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use tracing::{debug, info};
 
+use super::change::SPARE;
 use super::end::line_start;
 use super::find::Found;
 use super::follow::{Follower, age};
@@ -173,7 +174,7 @@ impl Follower {
     /// once: what comes while the program is down is wanted, too.
     fn start_at_end(&self, opened: &Opened, id: OriginId) -> Vec<Record> {
         let finder = &self.parts.finders[opened.finder];
-        let is_first = self.walk <= 1 && !self.known_sources.contains(&finder.source);
+        let is_first = self.walk <= finder.since + 1 && !self.known_sources.contains(&finder.source);
         if finder.common.start_at != StartAt::End || !is_first {
             return Vec::new();
         }
@@ -270,7 +271,7 @@ impl Follower {
             workload: found.workload.clone(),
             host: Arc::clone(&self.parts.host),
         });
-        let marks = Arc::new(Marks::new(self.parts.pipelines.len()));
+        let marks = Arc::new(Marks::with_spare(self.parts.pipelines.len(), SPARE));
         if self.parts.once || gzip.is_some() {
             marks.set_ended();
         }
@@ -324,7 +325,7 @@ impl Follower {
                 origin: Arc::clone(&origin),
                 content,
                 marks: Arc::clone(&marks),
-                head: gzip.is_none().then(|| Landmark { at: u64::from(head.len), len: head.len, hash: head.hash }),
+                head: gzip.is_none().then(|| head.landmark()),
                 replayable: true,
                 chain: found.chain,
                 order: record.order,
@@ -351,6 +352,7 @@ impl Follower {
             watch: None,
             opened: Instant::now(),
             has_more: false,
+            again: false,
         };
         self.bound.insert(record.id, found.stat.inode);
         self.slots.insert(found.stat.inode, slot);

@@ -36,6 +36,8 @@ pub struct Finder {
     pub wanted_by: Vec<bool>,
     /// Whether its files are a pipe's segments: their first line is no line of the pipe's, their names nobody's.
     pub is_spool: bool,
+    /// How many walks there were when it came.
+    pub since: u64,
     how: How,
 }
 
@@ -133,12 +135,13 @@ impl Finder {
             Settings::File(settings) => (How::Globs(settings.clone()), settings.common.clone()),
             Settings::Stdin(_) => return None,
         };
-        Some(Self { source, parser, common, wanted_by, is_spool: false, how })
+        Some(Self { source, parser, common, wanted_by, is_spool: false, since: 0, how })
     }
 
     /// For the segments of a pipe in `folder`.
     pub fn of_spool(source: Arc<str>, folder: PathBuf, parser: ParserName, wanted_by: Vec<bool>) -> Self {
-        Self { source, parser, common: Common::default(), wanted_by, is_spool: true, how: How::Spool(folder) }
+        let common = Common::default();
+        Self { source, parser, common, wanted_by, is_spool: true, since: 0, how: How::Spool(folder) }
     }
 
     /// Walks everything. A folder that does not exist (yet) is no error.

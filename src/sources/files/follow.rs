@@ -15,10 +15,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant, SystemTime};
 
 use tracing::warn;
 
+use super::change::{Change, Inbox};
 use super::find::{Finder, Found, Stat};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
@@ -83,9 +85,6 @@ impl Drop for RestsAtEnd {
     }
 }
 
-/// Takes a pipeline's signals.
-pub type Inbox = Arc<dyn Fn(Signal) + Send + Sync>;
-
 /// What a follower is made of.
 pub struct Parts {
     /// The sources of files.
@@ -104,6 +103,8 @@ pub struct Parts {
     pub once: bool,
     /// Numbers for others to see.
     pub gauges: Arc<Gauges>,
+    /// What changes while it works.
+    pub changes: Receiver<Change>,
     /// Ends the thread.
     pub stop: Arc<AtomicBool>,
 }
@@ -224,6 +225,7 @@ impl Follower {
         let _rests = RestsAtEnd(Arc::clone(&self.parts.gauges));
         while !self.parts.stop.load(Ordering::Acquire) {
             self.parts.gauges.beat.beat();
+            self.take_changes();
             let regular = match coverage {
                 // What a parked file grows by is told by nobody.
                 _ if self.denied > 0 || self.has_parked() => WALK_UNWATCHED,

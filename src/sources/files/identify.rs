@@ -10,7 +10,7 @@ use std::path::Path;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::flow::checkpoint::{Check, Cursor, OriginRecord, State};
-use crate::model::feed::{Content, read_full};
+use crate::model::feed::{Content, Landmark, read_full};
 use crate::model::origin::HEAD_MAX;
 
 /// The first line of a file.
@@ -23,6 +23,11 @@ pub struct Head {
 }
 
 impl Head {
+    /// The same as bytes before an offset.
+    pub fn landmark(&self) -> Landmark {
+        Landmark { at: u64::from(self.len), len: self.len, hash: self.hash }
+    }
+
     /// Whether a file that begins with `bytes` begins with this. A whole first line does so as a whole; one that was taken before
     /// its end came (nothing more was to be expected) may have got it since.
     pub fn begins(&self, bytes: &[u8]) -> bool {

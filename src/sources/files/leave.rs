@@ -91,6 +91,11 @@ impl Follower {
         }
         slot.content = None;
         self.wants_walk |= self.denied > 0;
+        if slot.again && slot.deleted.is_none() {
+            self.lose_sight(inode);
+            self.wants_walk = true;
+            return;
+        }
         if slot.deleted.is_some() {
             self.leave(inode);
         }

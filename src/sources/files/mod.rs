@@ -13,8 +13,10 @@
 //! - `idle`: its part that has idle files watched
 //! - [`claim`]: its part that finds out whose content a new file is
 //! - [`leave`]: its part that lets go of files
+//! - [`change`]: who reads from now on, and what; `rearrange`: its part that takes that in
 //! - `descriptors`: its part that has files take turns where too few may be open
 
+pub mod change;
 pub mod claim;
 mod descriptors;
 pub mod end;
@@ -25,6 +27,7 @@ pub mod identify;
 mod idle;
 pub mod leave;
 mod look;
+mod rearrange;
 pub mod slot;
 mod states;
 mod waiting;

@@ -99,6 +99,8 @@ pub struct Slot {
     pub opened: Instant,
     /// Whether it was closed for want of descriptors before all of it was read.
     pub has_more: bool,
+    /// Whether it is to be found anew once it is closed: a pipeline has come that has not read it.
+    pub again: bool,
 }
 
 impl Slot {

@@ -17,9 +17,10 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
+use super::change::Inbox;
 use super::descriptors::TURN;
 use super::find::{Found, Stat};
-use super::follow::{Follower, Inbox};
+use super::follow::Follower;
 use super::gzip::GzipContent;
 use super::identify::{self, Head, Start};
 use super::leave::TURN_UP;
