@@ -29,9 +29,9 @@ const SAYS: &[&str] = &["warn", "error", "eprint", "eprintln"];
 const ELSEWHERE: &[(&str, &str, bool)] = &[
     ("src/app/cursors.rs", "tailwater: …", false),
     ("src/app/mod.rs", "…", false),
-    ("src/app/start.rs", "…", false),
     ("src/app/start.rs", "…: …", false),
     ("src/app/supervise.rs", "…", false),
+    ("src/app/workers.rs", "…", false),
     ("src/deliver/notices.rs", "the store refused events for good; …", false),
     ("src/main.rs", "…", false),
     ("src/sources/files/follow.rs", LEFT_OUT, true),
@@ -66,6 +66,7 @@ const MAKERS: &[Maker] = &[
     Maker { function: "new", ..maker("src/deliver/dead_letter.rs", "map_err", "@") },
     Maker { function: "new", ..maker("src/deliver/run.rs", "match", "the store refused events for good; @") },
     maker("src/main.rs", "refuse", "@"),
+    Maker { function: "read", ..maker("src/main.rs", "format", "@") },
     Maker { with: "error: ", ..maker("src/config/report.rs", "writeln", "@") },
     Maker { with: "note: ", ..maker("src/config/report.rs", "format", "@") },
     Maker { function: "limit_workers", ..maker("src/config/parts.rs", "format", "…: @") },

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{info, warn};
 
-use super::parts::{Event, Refused};
+use super::parts::Event;
 use super::plan::{Plan, plan};
 use super::roster::Refusal;
 use super::running::Running;
@@ -135,7 +135,7 @@ fn ready(settings: &Settings, at: usize) -> Result<Option<Client>, String> {
     if let Some(DeadLetter::File(path)) = sink.store.as_ref().map(|store| &store.delivery.dead_letter) {
         DeadLetterFile::new(path.clone()).map_err(|why| format!("sink `{}`: {why}", sink.name))?;
     }
-    workers::client(sink).map_err(|Refused { message, .. }| message)
+    workers::client(sink).map_err(|refused| refused.message)
 }
 
 fn commit(

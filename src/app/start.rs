@@ -152,7 +152,7 @@ pub(super) fn take_over_cursors(settings: &Settings, store: &Store) {
             Ok(()) => info!(sink = %sink.name, was = %was, cursors, "goes on at the cursors of its old name"),
             Err(error) => warn!(
                 sink = %sink.name, was = %was, %error,
-                "the cursors of its old name cannot be taken over for good: after a restart it may begin anew"
+                "the cursors of its old name cannot be taken over for good: now or after a restart it may begin anew"
             ),
         }
     }
