@@ -123,3 +123,31 @@ fn states() {
     let named: BTreeSet<&str> = rows.filter_map(|row| row.split('`').nth(1)).collect();
     assert_eq!(named, status);
 }
+
+/// Each of the twelve has a row, and each test that a row names is in its file. So are those that `docs/security.md` names.
+#[test]
+fn named_tests_are_there() {
+    let is_test = |file: &str, name: &str| read(file).contains(&format!("#[test]\nfn {name}()"));
+    let document = read("docs/twelve-factors.md");
+    let rows: Vec<&str> = document.lines().filter(|line| line.starts_with("| ") && line.contains(". ")).collect();
+    let numbers: Vec<&str> =
+        rows.iter().filter_map(|row| row.strip_prefix("| ")).filter_map(|row| row.split('.').next()).collect();
+    assert_eq!(numbers, ["I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"]);
+    for row in rows {
+        let names = row.split("[`").skip(1).filter_map(|rest| rest.split_once("`](../"));
+        let named: Vec<(&str, &str)> =
+            names.filter_map(|(name, rest)| rest.split(')').next().map(|file| (name, file))).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for (name, file) in named {
+            assert!(is_test(file, name), "{file} has no test `{name}`");
+        }
+    }
+    let security = read("docs/security.md");
+    for (name, file) in [
+        ("the_status_shows_no_line_and_no_secret", "tests/flow/admin.rs"),
+        ("secrets_in_answers_are_masked", "tests/sinks/connections.rs"),
+        ("no_report_shows_a_secret", "tests/settings.rs"),
+    ] {
+        assert!(security.contains(&format!("`{name}`")) && is_test(file, name), "{file} has no test `{name}`");
+    }
+}

@@ -16,6 +16,7 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -327,7 +328,8 @@ impl<'p> Segments<'p> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos();
         let number = now.max(self.newest + 1);
         let path = self.parts.folder.join(format!("{number:020}.log"));
-        let mut file = File::options().append(true).create_new(true).open(&path)?;
+        // It holds lines as they came, whatever `redact` says.
+        let mut file = File::options().append(true).create_new(true).mode(0o600).open(&path)?;
         let first = format!("{MARK}{number} {}\n", self.format.unwrap_or(Format::Plain).name());
         if let Err(error) = file.write_all(first.as_bytes()) {
             // Half a first line is worse than none.

@@ -1,7 +1,9 @@
 //! A pipe with a spool: a sink that is down stops nobody, a restart goes on from the segments, and the disk has a bound.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::ChildStdin;
 
 use crate::common::{assert_each_once, cri_line, head, quick};
@@ -32,6 +34,12 @@ fn write(stdin: &mut ChildStdin, lines: std::ops::Range<u64>) {
     for number in lines {
         stdin.write_all(cri_line(number).as_bytes()).expect("it is read");
     }
+}
+
+/// The permissions of the segments.
+fn modes(place: &Place) -> BTreeSet<u32> {
+    let segments = fs::read_dir(place.path("state/spool/pipe")).into_iter().flatten().flatten();
+    segments.filter_map(|segment| segment.metadata().ok()).map(|meta| meta.permissions().mode() & 0o777).collect()
 }
 
 /// Bytes on disk.
@@ -163,6 +171,7 @@ fn a_stop_with_a_dead_sink_keeps_the_lines() {
     write(&mut stdin, 0..1_000);
     process.wait_until("all is in segments", PATIENCE, || spooled(&place) >= bytes(1_000));
     assert_eq!(process.terminate(), 0);
+    assert_eq!(modes(&place), BTreeSet::from([0o600]), "lines of the pipe are nobody else's to read");
     drop(stdin);
     store.recover();
     let mut process = start(&place, "{}", &[("store", &store)], "");
