@@ -60,6 +60,10 @@ pub enum Command {
     Run(Config),
     /// Load a settings file, open nothing, and print the effective settings with secrets masked
     Check(Config),
+    /// Show what becomes of lines, step by step, and what each sink would send; nothing is opened or sent
+    Explain(Explain),
+    /// Try the cases that stand in a settings file under `tests`
+    Test(Config),
     /// List the cursors: pipeline, file, offset, size, lag; `skip` and `reset` move them while nothing runs
     Checkpoints(Checkpoints),
     /// Print the JSON Schema of the settings file, for editors to complete from
@@ -76,6 +80,30 @@ pub struct Config {
     /// The settings file (YAML) [env: TAILWATER_CONFIG]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+}
+
+/// Which lines to explain, and as whose.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// A file with lines; stdin if not given, or `-`
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// The settings file (YAML); without it lines are shown as `app | tailwater` takes them [env: TAILWATER_CONFIG]
+    // An id of its own: `run` has a flag of this name that is another.
+    #[arg(id = "explain_config", long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The file that the lines are to be from, such as `/var/log/pods/shop_cart-0_1/app/0.log`
+    #[arg(long = "as", value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// The source that is to have read them; found by `--as` if not given
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Only what this sink makes of them
+    #[arg(long, value_name = "NAME")]
+    pub sink: Option<String>,
+    /// One JSON object for each event
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which cursors to list, or to move.

@@ -9,6 +9,8 @@ pub enum Exit {
     Done,
     /// Flags, variables or settings are wrong.
     Usage,
+    /// A case in the settings failed.
+    TestsFailed,
     /// The admin port cannot be listened on.
     Unavailable,
     /// A fault of Tailwater's own.
@@ -25,9 +27,10 @@ pub enum Exit {
 
 impl Exit {
     /// All of them, by number.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Done,
         Self::Usage,
+        Self::TestsFailed,
         Self::Unavailable,
         Self::Internal,
         Self::CannotCreate,
@@ -41,6 +44,7 @@ impl Exit {
         match self {
             Self::Done => 0,
             Self::Usage => 64,
+            Self::TestsFailed => 65,
             Self::Unavailable => 69,
             Self::Internal => 70,
             Self::CannotCreate => 73,
@@ -57,6 +61,7 @@ impl Exit {
                 "all is delivered, or is read again at the next start (or the reader of the output went away)"
             }
             Self::Usage => "flags, variables or settings are wrong",
+            Self::TestsFailed => "a case of `tests` in the settings failed",
             Self::Unavailable => "the admin port cannot be listened on",
             Self::Internal => "a fault of tailwater's own",
             Self::CannotCreate => "a dead-letter file cannot be created",
@@ -80,6 +85,6 @@ mod tests {
     #[test]
     fn all_codes_are_listed_in_order() {
         let codes = Exit::ALL.map(Exit::code);
-        assert_eq!(codes, [0, 64, 69, 70, 73, 74, 75, 76]);
+        assert_eq!(codes, [0, 64, 65, 69, 70, 73, 74, 75, 76]);
     }
 }

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use tailwater::app;
 use tailwater::app::cursors::{Change, Wanted};
+use tailwater::app::explain::Asked;
+use tailwater::app::explain::whose::Wanted as Whose;
 use tailwater::app::reload::Loader;
 use tailwater::cli::{self, Cli, Command, CursorAction, Cursors};
-use tailwater::config::flags::LogTyped;
+use tailwater::config::flags::{LogTyped, Typed};
 use tailwater::config::machine::Machine;
 use tailwater::config::settings::Settings;
 use tailwater::config::{environment, report, schema, show};
@@ -53,6 +55,17 @@ fn main() -> ExitCode {
             }
             Err(exit) => exit,
         },
+        Some(Command::Explain(which)) => explain(which, &log, &machine),
+        Some(Command::Test(config)) => match load(config.config.as_deref(), &log, &machine) {
+            Ok(settings) => {
+                let (shown, exit) = app::explain::cases::run(&settings);
+                match print(shown.as_bytes()) {
+                    Exit::Done => exit,
+                    other => other,
+                }
+            }
+            Err(exit) => exit,
+        },
         Some(Command::Schema) => print(schema::render().as_bytes()),
         Some(Command::Completions(which)) => print(&cli::completions(which.shell)),
         Some(Command::Man) => print(&cli::man()),
@@ -72,6 +85,30 @@ fn main() -> ExitCode {
         }
     };
     exit.into()
+}
+
+fn explain(which: &cli::Explain, log: &LogTyped, machine: &Machine<'_>) -> Exit {
+    let settings = match settings_file(which.config.as_deref(), machine) {
+        Some(_) => load(which.config.as_deref(), log, machine),
+        None => Settings::from_flags(&Typed::default(), machine)
+            .map_err(|problems| refuse(&report::render(&problems, "", ""))),
+    };
+    let settings = match settings {
+        Ok(settings) => settings,
+        Err(exit) => return exit,
+    };
+    let no_color = (machine.env)("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let asked = Asked {
+        file: which.file.as_deref().filter(|file| *file != Path::new("-")),
+        wanted: Whose { path: which.path.as_deref(), source: which.source.as_deref() },
+        sink: which.sink.as_deref(),
+        json: which.json,
+        color: machine.stdout_terminal && !no_color,
+    };
+    match app::explain::run(&settings, &asked) {
+        Ok(exit) => exit,
+        Err(text) => refuse(&format!("tailwater: {text}\n")),
+    }
 }
 
 fn wanted(cursors: &Cursors) -> Wanted<'_> {

@@ -72,6 +72,9 @@ const MAKERS: &[Maker] = &[
     Maker { function: "limit_workers", ..maker("src/config/parts.rs", "format", "…: @") },
     Maker { function: "rename", with: "is called", ..maker("src/config/renamed.rs", "format", "…: @") },
     maker("src/sources/spool.rs", "say", "@"),
+    Maker { function: "find", ..maker("src/app/explain/whose.rs", "format", "tailwater: @") },
+    Maker { function: "run", ..maker("src/app/explain/mod.rs", "format", "tailwater: @") },
+    Maker { function: "read", with: " ", ..maker("src/app/explain/mod.rs", "format", "tailwater: @") },
     maker("src/sources/files/", "say", "left out: @. It is looked at again at every walk"),
     maker("src/sources/files/", "say_unreadable", "left out: @. It is looked at again at every walk"),
     Maker {
@@ -89,8 +92,8 @@ const PASSED_ON: &[(&str, &str, usize)] = &[
     ("src/sources/files/look.rs", "say", 1),
     ("src/sources/files/look.rs", "say_unreadable", 1),
     ("src/sources/files/follow.rs", "say", 1),
-    // Reports of `config/report.rs`.
-    ("src/main.rs", "refuse", 3),
+    // Reports of `config/report.rs`, and what `explain` says.
+    ("src/main.rs", "refuse", 5),
 ];
 
 /// Where problems with settings, and notices about settings that work, are made: how many in a file.

@@ -15,6 +15,7 @@
 //! - [`reload`]: other settings while it runs; [`plan`]: what they mean for what runs
 //! - [`roster`]: what the admin port sees of the program; [`pages`] and [`health`]: what it says
 //! - [`checkpoints`]: the command that lists cursors; [`cursors`]: those that move them
+//! - [`explain`]: the commands that show what becomes of lines
 //! - [`machine`]: what is asked of the machine at the start
 #![expect(
     clippy::disallowed_methods,
@@ -23,6 +24,7 @@
 
 pub mod checkpoints;
 pub mod cursors;
+pub mod explain;
 pub mod health;
 pub mod machine;
 pub mod net;

@@ -1,5 +1,6 @@
 //! Which keys stand below which: the tables that live beside what they configure, put together.
 
+use super::cases;
 use crate::deliver;
 use crate::deliver::http::settings as http;
 use crate::flow::{batch, retry};
@@ -20,6 +21,8 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("tls", http::TLS_KEYS),
     ("spool", spool::KEYS),
     ("redact", redact::KEYS),
+    ("tests", cases::KEYS),
+    ("expect", cases::EXPECT_KEYS),
 ];
 
 /// The keys of a map that may stand under `key`. `None` for keys with other values.

@@ -11,10 +11,12 @@
 //! - [`renamed`]: keys that were called otherwise
 //! - [`machine`]: what settings depend on outside of their file
 //! - [`settings`], [`parts`]: what the program needs
+//! - [`cases`]: lines, and what is to become of them
 //! - [`show`]: the settings in effect, as YAML
 //! - [`schema`]: the settings as a JSON Schema
 //! - [`report`]: problems, written for people
 
+pub mod cases;
 pub mod environment;
 pub mod flags;
 pub mod keys;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::cases::{self, Case};
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
 use super::parts::{self, Entries, Scarce, Sink, Source};
@@ -87,6 +88,12 @@ pub const KEYS: &[Key] = &[
     },
     Key { name: "sources", kind: "map of sources", default: "", help: "where lines come from, by name" },
     Key { name: "sinks", kind: "map of sinks", default: "", help: "where events go, by name" },
+    Key {
+        name: "tests",
+        kind: "list of cases",
+        default: "",
+        help: "lines and what is to become of them: `tailwater test` tries them",
+    },
 ];
 
 /// The memory limit where nothing asks for less.
@@ -133,6 +140,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// Where events go; at least one.
     pub sinks: Vec<Sink>,
+    /// Lines, and what is to become of them.
+    pub tests: Vec<Case>,
     /// What was typed, variables put in: to be shown.
     pub tree: Node,
     /// What is to be said of it at the start, though it works.
@@ -222,7 +231,7 @@ impl Settings {
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
         let parse = root.node("parse");
         let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
-        let (sources, sinks) = (root.node("sources"), root.node("sinks"));
+        let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();
         let mut parsers = Vec::new();
         let sources = entries(&tree, sources, "sources", found);
@@ -235,6 +244,7 @@ impl Settings {
             ask_for_state_dir(&tree, &sources, found);
         }
         check_spool(&sources, state_dir.is_some(), once, found);
+        let tests = cases::read(tests, found);
         root.end();
         let has_pipe = sources.iter().any(|source| !source.has_files() && source.spool().is_none());
         let pipe_bytes = if has_pipe { (memory_limit / 4).clamp(PIPE_BYTES.1, PIPE_BYTES.0) } else { 0 };
@@ -263,6 +273,7 @@ impl Settings {
             parsers,
             sources,
             sinks,
+            tests,
             tree,
             notices,
         })

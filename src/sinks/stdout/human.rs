@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use crate::model::event::{Event, Fields, Level};
 use crate::model::origin::Origin;
-use crate::model::text::Text;
+use crate::model::text::{Text, show};
 use crate::sinks::json::{Clock, text_len};
 use crate::sinks::template::{NAME_MAX, cut, path};
 use crate::sinks::walk;
@@ -167,44 +167,10 @@ fn paint(code: &[u8], color: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a text with what could drive a terminal made visible.
-fn show(text: &str, out: &mut Vec<u8>) {
-    let mut from = 0;
-    for (at, c) in text.char_indices().filter(|(_, c)| drives(*c)) {
-        out.extend_from_slice(&text.as_bytes()[from..at]);
-        from = at + c.len_utf8();
-        match c {
-            '\n' => out.extend_from_slice(b"\\n"),
-            '\r' => out.extend_from_slice(b"\\r"),
-            _ => put_code(c, out),
-        }
-    }
-    out.extend_from_slice(&text.as_bytes()[from..]);
-}
-
-/// Control characters of ASCII and of Latin 1, but not the tab; marks and overrides of direction; separators of lines.
-fn drives(c: char) -> bool {
-    matches!(c, '\0'..='\u{8}' | '\n'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{61c}' | '\u{200e}' | '\u{200f}'
-        | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-fn put_code(c: char, out: &mut Vec<u8>) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    let code = c as u32;
-    let (before, digits, behind): (&[u8], u32, &[u8]) = match code {
-        0..=0x7f => (b"\\x", 2, b""),
-        0x80..=0xff => (b"\\u{", 2, b"}"),
-        0x100..=0xfff => (b"\\u{", 3, b"}"),
-        _ => (b"\\u{", 4, b"}"),
-    };
-    out.extend_from_slice(before);
-    out.extend((0..digits).rev().map(|place| HEX[(code >> (4 * place) & 15) as usize]));
-    out.extend_from_slice(behind);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::text::drives;
     use proptest::prelude::*;
 
     fn check(text: &str, expected: &str) {

@@ -1,0 +1,170 @@
+//! Lines on trial: through a sink's own way from bytes to items, up to where they would be sent.
+//!
+//! **Invariant**: the way is the pipeline's own (reader, forge, encoder); what is noted is seen on it, never worked out beside
+//! it. Nothing is opened, sent or remembered.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::app::workers;
+use crate::config::parts::Sink;
+use crate::config::settings::Settings;
+use crate::flow::pace::Window;
+use crate::model::body::Body;
+use crate::model::budget::Budget;
+use crate::model::event::{Event, Fields, Flaw, Level, Span, Stream, TimeSource};
+use crate::model::feed::{Content, Feed, Marks, ParserName};
+use crate::model::origin::Origin;
+use crate::model::sink::Encoder;
+use crate::model::text::Text;
+use crate::model::time::Time;
+use crate::pipeline::MAX_OPEN;
+use crate::pipeline::feeds::FeedState;
+use crate::pipeline::forge::Forge;
+use crate::pipeline::turn::{End, Reader};
+use crate::transform::redact::Redactor;
+
+/// An event as a sink's encoder is given it.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// The ranges of the input that it was made of.
+    pub spans: Vec<Span>,
+    /// Its time.
+    pub time: Time,
+    /// Where that came from.
+    pub time_source: TimeSource,
+    /// The container's output.
+    pub stream: Option<Stream>,
+    /// How grave it is.
+    pub level: Option<Level>,
+    /// The whole text.
+    pub body: String,
+    /// The message.
+    pub message: String,
+    /// The fields, in the order of the line: of JSON as they stand there.
+    pub fields: Vec<(String, String)>,
+    /// What was wrong with its form.
+    pub flaw: Option<Flaw>,
+    /// What the sink would send for it, as one JSON object; `None` where that is nothing.
+    pub sent: Option<String>,
+}
+
+/// What `sink` makes of `bytes`, the whole content of `origin`.
+pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Vec<Seen> {
+    let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
+    let seen = Arc::default();
+    let sees_fields = tools.encoder.wants_fields() || tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
+    tools.encoder = Box::new(Witness { inner: tools.encoder, sees_fields, seen: Arc::clone(&seen) });
+    let mut forge = Forge::new(tools);
+    let mut reader = Reader::new(settings.max_line, MAX_OPEN);
+    let marks = Arc::new(Marks::new(1));
+    marks.set_ended();
+    let feed = Feed {
+        origin: Arc::clone(origin),
+        content: Arc::new(Bytes(Arc::clone(bytes))),
+        marks,
+        head: None,
+        replayable: true,
+        chain: 0,
+        order: 0,
+        parser,
+    };
+    let mut state = FeedState::new(feed, None);
+    let mut all = Vec::new();
+    loop {
+        let end = reader.turn(&mut state, &mut forge, Window::OPEN);
+        let batch = forge.seal();
+        let is_stuck = batch.is_none() && end != End::Share;
+        if let Some(batch) = batch {
+            let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+            for (index, seen) in seen.iter_mut().enumerate().take(batch.body.items.len()) {
+                let letter = sink.sink.wire.letter(&batch.body, index);
+                seen.sent = Some(String::from_utf8_lossy(&letter).into_owned());
+            }
+            all.append(&mut seen);
+        }
+        if state.is_final || is_stuck {
+            return all;
+        }
+    }
+}
+
+/// Bytes that are all there.
+struct Bytes(Arc<[u8]>);
+
+impl Content for Bytes {
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..)).unwrap_or_default();
+        let count = rest.len().min(into.len());
+        into[..count].copy_from_slice(&rest[..count]);
+        Ok(count)
+    }
+}
+
+/// A sink's encoder with a note of what it is given.
+struct Witness {
+    inner: Box<dyn Encoder>,
+    /// Whether the inner one is given messages and fields.
+    sees_fields: bool,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Encoder for Witness {
+    fn push(&mut self, event: &Event<'_>, body: &mut Body) {
+        let seen = Seen {
+            spans: event.spans.to_vec(),
+            time: event.time,
+            time_source: event.time_source,
+            stream: event.stream,
+            level: event.level,
+            body: event.body.to_owned(),
+            message: event.message.plain().into_owned(),
+            fields: fields(&event.fields),
+            flaw: event.flaw,
+            sent: None,
+        };
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        if self.sees_fields {
+            self.inner.push(event, body);
+        } else {
+            let bare = Event { message: Text::Plain(event.body), fields: Fields::None, ..event.clone() };
+            self.inner.push(&bare, body);
+        }
+    }
+
+    fn wants_fields(&self) -> bool {
+        true
+    }
+
+    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+        self.inner.stream(origin)
+    }
+
+    fn restamps_after(&self) -> Option<std::time::Duration> {
+        self.inner.restamps_after()
+    }
+
+    fn trusts_line_times(&self) -> Option<(std::time::Duration, std::time::Duration)> {
+        self.inner.trusts_line_times()
+    }
+
+    fn bound(&self, line: usize) -> usize {
+        self.inner.bound(line)
+    }
+}
+
+fn fields(fields: &Fields<'_>) -> Vec<(String, String)> {
+    match fields {
+        Fields::None => Vec::new(),
+        Fields::Pairs(pairs) => {
+            pairs.iter().map(|(key, value)| (key.plain().into_owned(), value.plain().into_owned())).collect()
+        }
+        Fields::Json(text) => {
+            let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap_or_default();
+            let text = |value: serde_json::Value| match value {
+                serde_json::Value::String(text) => text,
+                other => other.to_string(),
+            };
+            object.into_iter().map(|(key, value)| (key, text(value))).collect()
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! `tailwater explain` and `tailwater test`, with the real program: what they show is what the pipeline does.
+//!
+//! `TAILWATER_BLESS=1` writes the golden files anew.
+#![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn golden(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/explain").join(name)
+}
+
+/// Runs the program beside the golden files, with `input` on its stdin.
+fn tailwater(arguments: &[&str], input: &str) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_tailwater"))
+        .args(arguments)
+        .env_clear()
+        .env("NODE_NAME", "node-1")
+        .current_dir(golden(""))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    // Who does not read it has found something wrong before.
+    _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+    child.wait_with_output().expect("it ends")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// What it shows is what stands in the golden file.
+fn check(name: &str, arguments: &[&str]) {
+    let output = tailwater(arguments, "");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let (shown, path) = (text(&output.stdout), golden(name));
+    if std::env::var_os("TAILWATER_BLESS").is_some() {
+        fs::write(&path, &shown).expect("written");
+    }
+    let expected = fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(shown, expected, "{name}: bless it if it should be so");
+}
+
+const POD: &str = "/var/log/pods/shop_cart-7c9d8f6b5-x2x4k_0a1b/app/0.log";
+
+/// Pieces that are joined, what is replaced, what is no CRI, and what a terminal must not get; for two sinks.
+#[test]
+fn every_step_is_shown() {
+    check("pod.txt", &["explain", "--config", "pod.yaml", "--as", POD, "pod.log"]);
+}
+
+#[test]
+fn one_sink_as_json() {
+    check("pod.json", &["explain", "--config", "pod.yaml", "--as", POD, "--sink", "loki", "--json", "pod.log"]);
+}
+
+/// What a sink would send is what it sends: the same line through the running program and `explain`.
+#[test]
+fn what_is_shown_is_what_is_sent() {
+    let line = "level=warn msg=\"disk nearly full\" free=12 time=2026-11-23T08:50:48.703Z\n";
+    let sent: Value = serde_json::from_slice(&tailwater(&["--once"], line).stdout).expect("an event");
+    let shown: Value = serde_json::from_slice(&tailwater(&["explain", "--json"], line).stdout).expect("an object");
+    assert_eq!(shown["sinks"]["stdout"], sent);
+    assert_eq!((&shown["event"]["level"], &shown["event"]["time_from"]), (&"warn".into(), &"line".into()));
+    assert_eq!(shown["lines"], serde_json::json!([1]));
+}
+
+/// Nothing is made, opened or connected to: the settings' state directory does not exist after it.
+#[test]
+fn nothing_is_touched() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let state = folder.path().join("state");
+    let settings = folder.path().join("t.yaml");
+    let text = format!(
+        "state_dir: {}\nsources: {{ pods: {{ type: kubernetes }} }}\nsinks: {{ loki: {{ type: loki, url: 'http://127.0.0.1:1' }} }}\n\
+         tests: [{{ input: x, expect: [{{ body: x }}] }}]\n",
+        state.display()
+    );
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    for command in ["explain", "test"] {
+        let output = tailwater(&[command, "--config", settings], "a line\n");
+        assert_eq!(output.status.code(), Some(0), "{command}: {output:?}");
+        assert!(!output.stdout.is_empty());
+    }
+    assert!(!state.exists());
+}
+
+#[test]
+fn who_is_not_known_is_said() {
+    for (arguments, reason) in [
+        (vec!["explain", "--config", "pod.yaml", "--as", "/srv/x.log"], "no source of the settings reads `/srv/x.log`"),
+        (vec!["explain", "--config", "pod.yaml", "--source", "nobody"], "there is no source `nobody`; known: pods"),
+        (vec!["explain", "--config", "pod.yaml", "--sink", "nobody"], "there is no sink `nobody`; known: loki, search"),
+        (vec!["explain", "/nowhere"], "`/nowhere` cannot be read"),
+    ] {
+        let output = tailwater(&arguments, "x\n");
+        let said = text(&output.stderr);
+        assert!(said.contains(reason), "{arguments:?}: {said}");
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{arguments:?}");
+    }
+}
+
+#[test]
+fn cases_in_the_settings_pass_and_fail() {
+    let good = tailwater(&["test", "--config", "pod.yaml"], "");
+    assert_eq!(good.status.code(), Some(0), "{good:?}");
+    assert!(text(&good.stdout).ends_with("3 passed\n"), "{}", text(&good.stdout));
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bad.yaml");
+    let settings = fs::read_to_string(golden("pod.yaml")).expect("settings");
+    fs::write(
+        &path,
+        settings.replace("level: warn", "level: error").replace("expect: []", "expect: [{ level: info }]"),
+    )
+    .expect("written");
+    let bad = tailwater(&["test", "--config", path.to_str().expect("UTF-8")], "");
+    let shown = text(&bad.stdout);
+    assert_eq!(bad.status.code(), Some(65), "{bad:?}");
+    assert!(shown.contains("FAILED structured\n         event 1: `level` is \"warn\", not \"error\"\n"), "{shown}");
+    assert!(shown.contains("event 1: there is none; 0 came") && shown.ends_with("2 of 3 failed\n"), "{shown}");
+}
