@@ -66,6 +66,13 @@ const MAKERS: &[Maker] = &[
     Maker { function: "new", ..maker("src/deliver/dead_letter.rs", "map_err", "@") },
     Maker { function: "new", ..maker("src/deliver/run.rs", "match", "the store refused events for good; @") },
     maker("src/main.rs", "refuse", "@"),
+    // What stands in `answer` and `last_error` where the store itself said nothing.
+    Maker { function: "failure", ..maker("src/deliver/http/mod.rs", "format", "@") },
+    Maker { function: "prepare", ..maker("src/deliver/http/mod.rs", "ok_or", "@") },
+    Maker { function: "prepare", ..maker("src/deliver/http/mod.rs", "format", "@") },
+    Maker { with: " ", ..maker("src/deliver/run.rs", "Nothing", "@") },
+    Maker { with: "answer", ..maker("src/sinks/elasticsearch/verdict.rs", "Err", "@") },
+    Maker { with: "answer", ..maker("src/sinks/elasticsearch/verdict.rs", "Retry", "@") },
     Maker { function: "read", ..maker("src/main.rs", "format", "@") },
     Maker { with: "error: ", ..maker("src/config/report.rs", "writeln", "@") },
     Maker { with: "note: ", ..maker("src/config/report.rs", "format", "@") },
@@ -229,6 +236,28 @@ fn compare(messages: &BTreeMap<String, String>, entries: &[Entry]) -> Vec<String
         wrong.push(format!("{at}: no entry for `{message}`"));
     }
     wrong
+}
+
+/// The words of stores in the table are those that the program tells apart, or that its tests play.
+#[test]
+fn the_words_of_stores_are_known() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| fs::read_to_string(root.join(file)).expect("a file").to_lowercase();
+    let known = [
+        "src/sinks/loki/verdict.rs",
+        "src/sinks/elasticsearch/verdict.rs",
+        "tests/sinks/elasticsearch.rs",
+        "tests/stores/answers.rs",
+    ]
+    .map(read);
+    let page = fs::read_to_string(root.join("docs/troubleshooting.md")).expect("a document");
+    let (_, table) = page.split_once("| the store says | and means |").expect("the table");
+    let rows: Vec<&str> = table.lines().skip(2).take_while(|line| line.starts_with('|')).collect();
+    assert!(rows.len() >= 10, "{rows:?}");
+    for row in rows {
+        let words = row.split('`').nth(1).expect("words").to_lowercase();
+        assert!(known.iter().any(|text| text.contains(&words)), "nobody knows `{words}`");
+    }
 }
 
 /// The test can fail: each of these is found, however it is written.
