@@ -103,6 +103,9 @@ const PASSED_ON: &[(&str, &str, usize)] = &[
     ("src/main.rs", "refuse", 5),
 ];
 
+/// Files that ask for stderr and say nothing there themselves: whether it is a terminal, and where the log goes.
+const ASK_STDERR: &[&str] = &["src/config/machine.rs", "src/log.rs"];
+
 /// Where problems with settings, and notices about settings that work, are made: how many in a file.
 const PROBLEMS: &[(&str, usize)] = &[
     // The notices.
@@ -115,11 +118,13 @@ const PROBLEMS: &[(&str, usize)] = &[
 #[test]
 fn every_message_has_an_entry_and_every_entry_a_message() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut uses = Vec::new();
+    let (mut uses, mut around) = (Vec::new(), Vec::new());
     for (file, text) in said::files(root) {
         uses.extend(said::uses(&file, &text));
+        around.extend(said::ways_around(&file, &text).into_iter().filter(|_| !ASK_STDERR.contains(&&*file)));
     }
     let (messages, mut wrong) = messages(&uses);
+    wrong.append(&mut around);
     assert!(messages.len() > 60, "{} messages", messages.len());
     let text = fs::read_to_string(root.join("docs/troubleshooting.md")).expect("a document");
     wrong.extend(compare(&messages, &page::entries(&text)));
@@ -303,6 +308,17 @@ fn differences_are_told() {
         &["line 1: `A` lacks a paragraph that begins with `**What to do**: `"],
     );
     check(&whole.replace("It means.", ""), &["line 1: `A` lacks a message in a block, or what it means"]);
+}
+
+#[test]
+fn ways_around_are_told() {
+    let check = |code: &str, expected: usize| assert_eq!(said::ways_around("src/x.rs", code).len(), expected, "{code}");
+    check("use tracing::{info, warn};", 0);
+    check("use tracing::warn as say;", 1);
+    check("use tracing::{error as say, info};", 1);
+    check("fn f() { tracing::event!(Level::WARN, \"x\") }", 1);
+    check("fn f() { writeln!(io::stderr(), \"x\") }", 1);
+    check("fn f() { g(stderr_terminal, Stdio::null()) }", 0);
 }
 
 /// What is passed on in a way that the tables do not know is no silent gap.

@@ -121,6 +121,32 @@ pub(crate) fn uses(file: &str, text: &str) -> Vec<Use> {
     uses
 }
 
+/// Ways around the macros: another name for one, an event of tracing's by hand, stderr itself.
+pub(crate) fn ways_around(file: &str, text: &str) -> Vec<String> {
+    fn look(file: &str, tokens: &[TokenTree], found: &mut Vec<String>) {
+        for (at, token) in tokens.iter().enumerate() {
+            match token {
+                TokenTree::Ident(name) => {
+                    let next = tokens.get(at + 1);
+                    let is_renamed = ["warn", "error", "eprint", "eprintln"].iter().any(|word| is_ident(token, word))
+                        && next.is_some_and(|next| is_ident(next, "as"));
+                    let is_event = is_ident(token, "event") && next.is_some_and(|next| is_punct(next, '!'));
+                    let is_stderr = is_ident(token, "stderr") && matches!(next, Some(TokenTree::Group(_)));
+                    if is_renamed || is_event || is_stderr {
+                        found.push(format!("{file}:{}: `{name}` goes around this test", name.span().start().line));
+                    }
+                }
+                TokenTree::Group(group) => look(file, &group.stream().into_iter().collect::<Vec<_>>(), found),
+                _ => {}
+            }
+        }
+    }
+    let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{file}: {error}"));
+    let mut found = Vec::new();
+    look(file, &tokens.into_iter().collect::<Vec<_>>(), &mut found);
+    found
+}
+
 fn walk(file: &str, function: &str, tokens: &[TokenTree], uses: &mut Vec<Use>) {
     // The function whose body is the next group in braces.
     let mut named = String::new();
