@@ -53,6 +53,9 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// What is answered.
+pub const PAGES: [&str; 4] = ["/metrics", "/status", "/livez", "/readyz"];
+
 /// The most connections at a time; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 32;
 /// The most headers of a request, and bytes of all of them.
@@ -198,9 +201,8 @@ async fn respond(
     pages: Arc<Semaphore>,
     kept: &Mutex<Option<OwnedSemaphorePermit>>,
 ) -> Response<Full<Bytes>> {
-    let known = matches!(path, "/metrics" | "/status" | "/livez" | "/readyz");
-    if !known {
-        return text(StatusCode::NOT_FOUND, "not found; known: /metrics, /status, /livez, /readyz\n".to_owned());
+    if !PAGES.contains(&path) {
+        return text(StatusCode::NOT_FOUND, format!("not found; known: {}\n", PAGES.join(", ")));
     }
     if !matches!(*method, Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".to_owned());

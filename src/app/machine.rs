@@ -27,9 +27,12 @@ fn for_files(limit: usize) -> usize {
     limit.saturating_sub((limit / 4).clamp(40, 256)).max(8)
 }
 
-/// The machine's name: `NODE_NAME`, as the downward API gives it, else the host's own.
+/// The variable that names the machine, as the downward API knows it.
+pub const NODE_NAME: &str = "NODE_NAME";
+
+/// The machine's name: `NODE_NAME` where it is set, else the host's own.
 pub fn host() -> Arc<str> {
-    let named = std::env::var("NODE_NAME").ok().filter(|name| !name.is_empty());
+    let named = std::env::var(NODE_NAME).ok().filter(|name| !name.is_empty());
     let own = || std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned();
     Arc::from(named.unwrap_or_else(own))
 }
