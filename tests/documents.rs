@@ -18,10 +18,11 @@ use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
 use tailwater::flow::account::Account;
 use tailwater::metrics::Metrics;
-use tailwater::metrics::look::{Lag, Look, WorkloadLook, WorkloadName};
+use tailwater::metrics::look::{FilteredLook, Lag, Look, WorkloadLook, WorkloadName};
 use tailwater::model::settings::Key;
 use tailwater::sinks::template::Template;
 use tailwater::transform::redact::presets::PRESETS;
+use tailwater::transform::settings as transforms;
 use tailwater::{parse, sinks, sources};
 
 #[test]
@@ -63,6 +64,7 @@ fn settings() {
         "settings" => Some(keys(&[settings::KEYS])),
         "parsers" => Some(parsers()),
         "presets" => Some(presets()),
+        "transforms" => Some(keys(&[transforms::KEYS])),
         "source" => Some(keys(&[parts::SOURCE_KEYS])),
         "sources" => Some(sources::KINDS.iter().map(|kind| section(kind.name, kind.help, kind.keys)).collect()),
         "sink" => Some(keys(&[parts::SINK_KEYS])),
@@ -310,10 +312,10 @@ fn series() -> String {
     metrics.checkpoint_written();
     metrics.set_build("", "", "");
     let pipeline = metrics.pipeline("x");
-    pipeline.filtered("x");
     let name = WorkloadName { namespace: "x".into(), pod: "x".into(), container: "x".into(), source: "x".into() };
     let workload = WorkloadLook { name, account: Account::default(), lag: Lag::default(), origins: 1 };
-    pipeline.publish(0, &Look { workloads: vec![workload], ..Look::default() });
+    let filtered = FilteredLook::new(&"x".into());
+    pipeline.publish(0, &Look { workloads: vec![workload], filtered: vec![filtered], ..Look::default() });
     let page = metrics.render(true);
     let mut labels: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for line in page.lines().filter(|line| !line.starts_with('#')) {

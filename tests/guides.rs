@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tailwater::metrics::Metrics;
+use tailwater::metrics::look::{FilteredLook, Look};
 
 fn read(file: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).expect("a document")
@@ -85,8 +86,8 @@ fn alerts() {
 fn series() {
     let metrics = Metrics::new();
     metrics.checkpoint_written();
-    let pipeline = metrics.pipeline("x");
-    pipeline.filtered("x");
+    let filtered = vec![FilteredLook::new(&"x".into())];
+    metrics.pipeline("x").publish(0, &Look { filtered, ..Look::default() });
     let page = metrics.render(true);
     let known: BTreeSet<&str> = page
         .lines()

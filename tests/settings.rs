@@ -15,6 +15,7 @@ use tailwater::config::machine::{Found, Machine};
 use tailwater::config::settings::Settings;
 use tailwater::config::{report, show};
 use tailwater::model::settings::Problems;
+use tailwater::transform::condition::Condition;
 
 fn env(name: &str) -> Option<String> {
     let value = match name {
@@ -146,6 +147,29 @@ fn shipped_examples_load() {
             panic!("{}", report::render(&problems, &name(&example), &fs::read_to_string(&example).unwrap_or_default()));
         }
     }
+}
+
+/// What docs/filtering.md shows can be typed: its settings, and every condition in its tables.
+#[test]
+fn the_page_on_filtering_can_be_typed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/filtering.md");
+    let page = fs::read_to_string(path).expect("a document");
+    let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty());
+    for block in blocks {
+        if let Err(problems) = Settings::from_file(block.as_bytes(), "page", &LogTyped::default(), &machine()) {
+            panic!("{}", report::render(&problems, "page", block));
+        }
+    }
+    let cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(cell, _)| cell);
+    let mut tried = 0;
+    for cell in cells.map(|cell| cell.replace("\\|", "|")) {
+        let Some((_, condition)) = cell.split_once("drop: ").or(cell.split_once("keep: ")) else { continue };
+        let condition = condition.trim_matches('\'');
+        assert!(Condition::new(condition).is_ok(), "{condition}: {:?}", Condition::new(condition));
+        tried += 1;
+    }
+    assert!(tried >= 6, "{tried} conditions");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! - `shapes`         what requests look like: tenants, labels, names, forms
 //! - `connections`    credentials, TLS, proxies, several nodes
 //! - `redact`         secrets: nothing that goes out or is said holds one
+//! - `transforms`     what is left out, under which name, and what a restart makes of it
 //! - `whole`          the example of all keys, run as it is
 //!
 //! Each run ends with its books: every line delivered once, or gone for a named reason that `/metrics` counts.
@@ -30,5 +31,7 @@ mod rows;
 mod shapes;
 #[path = "sinks/stage.rs"]
 mod stage;
+#[path = "sinks/transforms.rs"]
+mod transforms;
 #[path = "sinks/whole.rs"]
 mod whole;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::flow::account::{Account, Tally};
-use crate::metrics::look::{Lag, Look, OriginLook, WorkloadLook, WorkloadName};
+use crate::metrics::look::{FilteredLook, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
 use crate::metrics::{PipelineMetrics, ProcessLook};
 use crate::model::batch::DropReason;
 
-/// Every key of the page: its path, its kind and what it says. Those of `lines`, `bytes`, `lag` and workloads stand for all
+/// Every key of the page: its path, its kind and what it says. Those of `lines`, `bytes`, `lag`, `filtered` and workloads stand for all
 /// that are alike.
 pub const FIELDS: &[(&str, &str, &str)] = &[
     ("version", "text", "version, commit and build profile"),
@@ -43,12 +43,17 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     (
         "pipelines[].lines.read",
         "number",
-        "lines read since the program began; also `delivered`, `dead_lettered`, `dropped` by reason, `given_back` (unanswered when settings changed, and read again), `in_flight`",
+        "lines read since the program began; also `delivered`, `filtered` (left out by a transform), `dead_lettered`, `dropped` by reason, `given_back` (unanswered when settings changed, and read again), `in_flight`",
     ),
     (
         "pipelines[].bytes.read",
         "number",
         "the same in bytes of the file; also `cut`: what followed the beginning of lines too long to be held",
+    ),
+    (
+        "pipelines[].filtered",
+        "object",
+        "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not",
     ),
     ("pipelines[].unreachable_bytes", "number", "bytes that were gone before they could be read"),
     ("pipelines[].lag.bytes", "number", "bytes that are there and not settled, read or not"),
@@ -174,6 +179,7 @@ fn pipeline(status: PipelineStatus, page: &mut String) {
         "is_refusing": status.metrics.refusing.get() != 0,
         "lines": counts(&look.account, |tally| tally.entries),
         "bytes": bytes(&look.account),
+        "filtered": look.filtered.iter().map(filtered).collect::<Map<_, _>>(),
         "unreachable_bytes": look.unreachable,
         "lag": lag(look.lag),
         "seconds_since_progress": seconds(look.since_progress),
@@ -204,6 +210,7 @@ fn counts(account: &Account, of: fn(Tally) -> u64) -> Map<String, Value> {
     [
         ("read", of(account.read).into()),
         ("delivered", of(account.delivered).into()),
+        ("filtered", of(account.filtered).into()),
         ("dead_lettered", of(account.dead_lettered).into()),
         ("dropped", Value::Object(dropped)),
         ("given_back", of(account.given_back).into()),
@@ -212,6 +219,11 @@ fn counts(account: &Account, of: fn(Tally) -> u64) -> Map<String, Value> {
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
     .collect()
+}
+
+fn filtered(look: &FilteredLook) -> (String, Value) {
+    let FilteredLook { rule, tally, wrong } = look;
+    (rule.to_string(), json!({ "lines": tally.entries, "bytes": tally.bytes, "errors": wrong }))
 }
 
 fn bytes(account: &Account) -> Map<String, Value> {
@@ -299,6 +311,7 @@ mod tests {
             lag,
             workloads: vec![WorkloadLook { name, account, lag, origins: 2 }],
             origins: vec![one.clone(), one],
+            filtered: vec![FilteredLook { rule: "health".into(), tally: Tally { entries: 2, bytes: 20 }, wrong: 1 }],
             ..Look::default()
         };
         let gone = metrics.pipeline("gone");
@@ -321,9 +334,10 @@ mod tests {
         let first = &page["pipelines"][0];
         assert_eq!(
             first["lines"],
-            json!({"read":3,"delivered":0,"dead_lettered":0,"dropped":{"refused":0,"gave_up":0,"over_limit":0},"given_back":0,"in_flight":3})
+            json!({"read":3,"delivered":0,"filtered":0,"dead_lettered":0,"dropped":{"refused":0,"gave_up":0,"over_limit":0},"given_back":0,"in_flight":3})
         );
         assert_eq!((&first["bytes"]["read"], &first["bytes"]["cut"]), (&json!(35), &json!(5)));
+        assert_eq!(first["filtered"], json!({"health":{"lines":2,"bytes":20,"errors":1}}));
         assert_eq!(first["lag"], json!({"bytes":40,"seconds":1.5}));
         assert_eq!(first["workloads"][0]["source"], "files");
         assert_eq!(first["origins"].as_array().map(Vec::len), Some(2));
@@ -340,7 +354,7 @@ mod tests {
         let mut found = Vec::new();
         paths("", page, &mut found);
         let covers = |known: &str, path: &str| {
-            let alike = ["lines.", "bytes.", "lag", "workloads[]"]
+            let alike = ["lines.", "bytes.", "lag", "filtered", "workloads[]"]
                 .iter()
                 .find_map(|end| known.find(end).map(|at| at + end.len()));
             path == known || path.starts_with(&known[..alike.unwrap_or(known.len())]) && alike.is_some()

@@ -13,7 +13,7 @@ use crate::sources::files::change::SPARE;
 /// Keys at the top that are read at the start only.
 const FIXED: [&str; 3] = ["state_dir", "admin", "log"];
 /// Keys at the top that change what every sink does with a line.
-const COMMON: [&str; 4] = ["max_line", "fields", "parse", "redact"];
+const COMMON: [&str; 5] = ["max_line", "fields", "parse", "redact", "transforms"];
 /// Keys at the top that say what is held of deleted files.
 const HELD: [&str; 2] = ["hold_deleted", "hold_deleted_bytes"];
 

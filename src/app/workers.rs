@@ -76,6 +76,7 @@ pub fn tools(settings: &Settings, sink: &Sink, budget: Budget) -> Tools {
         permit_bytes: sink.permit_bytes(settings.max_line),
         max_line: settings.max_line,
         redactor: sink.redactor.clone(),
+        steps: sink.steps.clone(),
     }
 }
 

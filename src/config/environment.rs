@@ -17,6 +17,7 @@ use super::keys::keys_below;
 use super::parts::{sink_tables, source_tables};
 use super::yaml;
 use crate::model::settings::{Key, Node, Place, Problems, Value};
+use crate::transform::settings as transforms;
 use crate::{sinks, sources};
 
 /// What the names of these variables begin with.
@@ -76,7 +77,7 @@ fn place(variable: &str) -> Place {
 enum Level {
     /// A map with the keys of these tables.
     Keys(Vec<&'static [Key]>),
-    /// A map of sources or sinks by name, each with the keys of these tables.
+    /// A map of sources, sinks or transforms by name, each with the keys of these tables.
     Parts(Vec<&'static [Key]>),
     /// A map with names of the user's own.
     Names,
@@ -94,6 +95,7 @@ impl Level {
         match key.kind {
             "map of sources" => Self::Parts(sources::KINDS.iter().flat_map(source_tables).collect()),
             "map of sinks" => Self::Parts(sinks::KINDS.iter().flat_map(sink_tables).collect()),
+            "map of transforms" => Self::Parts(vec![transforms::KEYS]),
             "parser" => Self::Names,
             kind if kind.starts_with("map of ") => Self::Names,
             kind if kind.starts_with("list of ") => Self::List,

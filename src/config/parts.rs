@@ -14,6 +14,8 @@ use crate::parse::Parser;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
 use crate::transform::redact::{self, Redactor};
+use crate::transform::settings as transforms;
+use crate::transform::steps::Steps;
 use crate::{sinks, sources};
 
 /// The keys that every source has.
@@ -49,6 +51,12 @@ pub const SINK_KEYS: &[Key] = &[
         kind: "map",
         default: "",
         help: "what is replaced in its lines, beside what `redact` at the top says",
+    },
+    Key {
+        name: "transforms",
+        kind: "map of transforms",
+        default: "",
+        help: "what is left out of its lines, behind the `transforms` at the top",
     },
 ];
 /// More are a mistake: each takes a core at a few hundred megabytes a second.
@@ -112,6 +120,8 @@ pub struct Sink {
     pub store: Option<Store>,
     /// What replaces secrets in its lines, where the settings ask for it.
     pub redactor: Option<Redactor>,
+    /// What is done with its events, in order.
+    pub steps: Steps,
 }
 
 /// How a store behind HTTP is reached.
@@ -168,13 +178,21 @@ pub(super) fn sources(
     read
 }
 
+/// What the settings say for all sinks at once.
+pub(super) struct Common {
+    /// What is replaced in all lines.
+    pub(super) redact: redact::settings::Settings,
+    /// What is done with all events.
+    pub(super) transforms: transforms::Settings,
+}
+
 /// Reads the sinks. `typed_sources` are the names of all sources, the wrong ones too.
 pub(super) fn sinks(
     entries: Entries<'_>,
     typed_sources: &[&str],
     sources: &[Source],
     given: &Given,
-    redact: &redact::settings::Settings,
+    common: &Common,
     problems: &mut Problems,
 ) -> Vec<Sink> {
     let mut read: Vec<Sink> = Vec::new();
@@ -187,6 +205,8 @@ pub(super) fn sinks(
         let wanted = section.placed_texts("sources");
         let was = section.text("was");
         let more = section.section("redact", &[redact::settings::KEYS], redact::settings::Settings::read);
+        let steps = transforms::Settings::read(&mut section, "transforms");
+        let steps = common.transforms.with(&steps, section.problems());
         let built = (kind.build)(&mut section, given);
         let sink = Sink {
             name: name.into(),
@@ -198,7 +218,8 @@ pub(super) fn sinks(
             store: (kind.transport == Transport::Http).then(|| store(&mut section, &built)),
             sink: built,
             sources: pick(name, place, wanted, typed_sources, sources, section.problems()),
-            redactor: Redactor::new(&redact.with(more.as_ref())),
+            redactor: Redactor::new(&common.redact.with(more.as_ref())),
+            steps,
             batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
         };
         section.end();

@@ -13,6 +13,7 @@ use super::show::is_value;
 use crate::model::settings::Key;
 use crate::model::units::{DURATION_UNITS, SIZE_UNITS};
 use crate::transform::redact::presets::PRESETS;
+use crate::transform::settings as transforms;
 use crate::{parse, sinks, sources};
 
 /// The schema (draft 7, which editors know best) as indented JSON with a final LF.
@@ -59,6 +60,11 @@ fn shape(key: &Key) -> Value {
         (None, "map of sinks") => {
             parts(SINK_KEYS, sinks::KINDS.iter().map(|kind| (kind.name, kind.help, sink_tables(kind))))
         }
+        (None, "map of transforms") => json!({
+            "type": ["object", "null"],
+            "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" },
+            "additionalProperties": object(&[transforms::KEYS]),
+        }),
         (None, "parser") => {
             let names: Vec<_> = parse::KINDS.iter().map(|kind| kind.name).collect();
             either([json!({ "enum": names }), json!({ "type": "object" })])
@@ -105,7 +111,7 @@ fn value(kind: &str) -> Option<Value> {
     let units = |units: &[(&str, u64)]| units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
     Some(match kind {
         "regular expression, or a list of them" => either([text(), json!({ "type": "array", "items": text() })]),
-        "text" | "template" | "path" | "URL" | "URL or `none`" | "address and port" => text(),
+        "text" | "template" | "condition" | "path" | "URL" | "URL or `none`" | "address and port" => text(),
         "size" => pattern(&format!("^[0-9]+ ?({})$", units(SIZE_UNITS)), "64MiB"),
         "duration" => pattern(&duration(), "1s"),
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),

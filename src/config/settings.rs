@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::cases::{self, Case};
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
-use super::parts::{self, Entries, Scarce, Sink, Source};
+use super::parts::{self, Common, Entries, Scarce, Sink, Source};
 use super::{environment, renamed, vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
@@ -20,6 +20,7 @@ use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value
 use crate::model::units;
 use crate::parse::Parser;
 use crate::transform::redact::settings as redact;
+use crate::transform::settings as transforms;
 
 /// The keys at the top of a settings file.
 pub const KEYS: &[Key] = &[
@@ -85,6 +86,12 @@ pub const KEYS: &[Key] = &[
         kind: "map",
         default: "",
         help: "what is replaced in all lines before anything else looks at them; nothing if not set",
+    },
+    Key {
+        name: "transforms",
+        kind: "map of transforms",
+        default: "",
+        help: "what is left out of the lines for all sinks, by name, in this order",
     },
     Key { name: "sources", kind: "map of sources", default: "", help: "where lines come from, by name" },
     Key { name: "sinks", kind: "map of sinks", default: "", help: "where events go, by name" },
@@ -231,6 +238,8 @@ impl Settings {
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
         let parse = root.node("parse");
         let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
+        let transforms = transforms::Settings::read(&mut root, "transforms");
+        let common = Common { redact, transforms };
         let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();
         let mut parsers = Vec::new();
@@ -239,7 +248,7 @@ impl Settings {
         let sources = parts::sources(sources, parse, &mut parsers, found);
         let sinks = entries(&tree, sinks, "sinks", found);
         let given = parts::given(fields, machine);
-        let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, &redact, found);
+        let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, &common, found);
         if let (State::Needed, None) = (state, &state_dir) {
             ask_for_state_dir(&tree, &sources, found);
         }

@@ -1,10 +1,11 @@
 //! What became of what was read, in entries as they were framed and in their bytes.
 //!
 //! ```text
-//! read = delivered + dead-lettered + dropped{reason} + given back + in flight        (bytes: + cut)
+//! read = delivered + filtered + dead-lettered + dropped{reason} + given back + in flight        (bytes: + cut)
 //! ```
 //!
-//! A piece of a line counts singly; an event joined of three settles three entries. **Invariant**: the identity holds
+//! A piece of a line counts singly; an event joined of three settles three entries. What is filtered never is in flight; which
+//! transform left it out is counted beside. **Invariant**: the identity holds
 //! at every moment, in entries and in bytes. It is added to once per turn and once per settled run, never per line, and
 //! refuses to know how it is shown.
 
@@ -49,6 +50,8 @@ pub struct Account {
     pub read: Tally,
     /// The store has them.
     pub delivered: Tally,
+    /// Left out by a transform of the settings.
+    pub filtered: Tally,
     /// Refused by the store, and in the dead-letter file or index.
     pub dead_lettered: Tally,
     /// Gone for a reason, by the place of [`DropReason::ALL`].
@@ -68,6 +71,12 @@ impl Account {
         self.read.bytes += cut;
         self.cut += cut;
         self.in_flight.add(tally);
+    }
+
+    /// A turn has left so much out.
+    pub fn filter(&mut self, tally: Tally) {
+        self.read.add(tally);
+        self.filtered.add(tally);
     }
 
     /// Entries have met their fate.
@@ -95,6 +104,7 @@ impl Account {
     /// What has met its fate.
     pub fn settled(&self) -> Tally {
         let mut sum = self.delivered;
+        sum.add(self.filtered);
         sum.add(self.dead_lettered);
         self.dropped.iter().for_each(|tally| sum.add(*tally));
         sum
@@ -113,6 +123,7 @@ impl Account {
     pub fn add(&mut self, other: &Self) {
         self.read.add(other.read);
         self.delivered.add(other.delivered);
+        self.filtered.add(other.filtered);
         self.dead_lettered.add(other.dead_lettered);
         self.dropped.iter_mut().zip(other.dropped).for_each(|(sum, more)| sum.add(more));
         self.given_back.add(other.given_back);
@@ -144,14 +155,16 @@ mod tests {
             account.settle(&fate, settled);
             assert!(account.is_balanced(), "{account:?}");
         }
+        account.filter(tally(5, 50));
+        assert!(account.is_balanced(), "{account:?}");
         assert_eq!(
             (account.in_flight, account.settled(), account.read),
-            (tally(0, 0), tally(10, 1000), tally(10, 1050))
+            (tally(0, 0), tally(15, 1050), tally(15, 1100))
         );
         assert_eq!(account.dropped(DropReason::GaveUp), tally(2, 200));
         let mut sum = account;
         sum.add(&account);
-        assert!(sum.is_balanced() && sum.read == tally(20, 2100));
+        assert!(sum.is_balanced() && sum.read == tally(30, 2200));
         sum.cut += 1;
         assert!(!sum.is_balanced());
     }

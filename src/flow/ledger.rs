@@ -16,13 +16,23 @@ use crate::model::feed::{Reading, Resume, Runs};
 /// The most spans settled out of turn that a checkpoint remembers.
 const MOST_AHEAD: usize = 4096;
 
+/// Bytes settled out of turn.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Offset behind the last of them.
+    end: u64,
+    /// Whether some of them were sent. What was only left out is left out again when it is read again, and is not worth
+    /// its bytes in a checkpoint.
+    was_sent: bool,
+}
+
 /// The account of one origin in one pipeline.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Everything before it is settled.
     watermark: u64,
-    /// Start → end of settled spans behind the first gap; disjoint, not touching.
-    ahead: BTreeMap<u64, u64>,
+    /// Start → settled spans behind the first gap; disjoint, not touching.
+    ahead: BTreeMap<u64, Run>,
     /// Points where no event was open, with the runs there; ascending, the first at or before the watermark.
     points: VecDeque<(u64, Runs)>,
     /// When ranges of content were first read, for lines without a time; ascending.
@@ -35,7 +45,7 @@ impl Ledger {
         debug_assert!(resume.from <= resume.offset);
         Self {
             watermark: resume.offset,
-            ahead: resume.ahead.iter().map(|span| (span.start, span.end)).collect(),
+            ahead: resume.ahead.iter().map(|span| (span.start, Run { end: span.end, was_sent: true })).collect(),
             points: VecDeque::from([(resume.from, resume.runs)]),
             readings: resume.readings.iter().copied().collect(),
         }
@@ -75,37 +85,47 @@ impl Ledger {
 
     /// Settles spans. Order and grouping do not matter; settling a byte twice is harmless.
     pub fn settle(&mut self, spans: &[Span]) {
+        self.settle_as(spans, true);
+    }
+
+    /// Settles the spans of an entry that is left out by a rule.
+    pub fn leave_out(&mut self, spans: &[Span]) {
+        self.settle_as(spans, false);
+    }
+
+    fn settle_as(&mut self, spans: &[Span], was_sent: bool) {
         let mut rest = spans.iter().copied().peekable();
         while let Some(mut run) = rest.next() {
             // Lines of a file follow each other: a batch of thousands is a handful of runs.
             while let Some(next) = rest.next_if(|next| next.start == run.end) {
                 run.end = next.end;
             }
-            self.settle_run(run);
+            self.settle_run(run, was_sent);
         }
     }
 
-    fn settle_run(&mut self, run: Span) {
+    fn settle_run(&mut self, run: Span, mut was_sent: bool) {
         if run.start <= self.watermark {
             self.watermark = self.watermark.max(run.end);
         } else {
             let mut start = run.start;
             let mut end = run.end;
-            while let Some((&known_start, &known_end)) = self.ahead.range(..=end).next_back() {
-                if known_end < start {
+            while let Some((&known_start, &known)) = self.ahead.range(..=end).next_back() {
+                if known.end < start {
                     break;
                 }
                 start = start.min(known_start);
-                end = end.max(known_end);
+                end = end.max(known.end);
+                was_sent |= known.was_sent;
                 self.ahead.remove(&known_start);
             }
-            self.ahead.insert(start, end);
+            self.ahead.insert(start, Run { end, was_sent });
         }
         while let Some(first) = self.ahead.first_entry() {
             if *first.key() > self.watermark {
                 break;
             }
-            self.watermark = self.watermark.max(first.remove());
+            self.watermark = self.watermark.max(first.remove().end);
         }
         self.forget_before_watermark();
     }
@@ -129,14 +149,15 @@ impl Ledger {
     pub fn to_resume(&self) -> Resume {
         let runs = self.points.front().map_or_else(Runs::default, |(_, runs)| *runs);
         // More than so many gaps are not worth their bytes: what lies behind them is sent again after a crash.
-        let ahead = self.ahead.iter().take(MOST_AHEAD).map(|(&start, &end)| Span { start, end }).collect();
+        let ahead = self.ahead.iter().filter(|(_, run)| run.was_sent).take(MOST_AHEAD);
+        let ahead = ahead.map(|(&start, run)| Span { start, end: run.end }).collect();
         let readings = self.readings.iter().copied().collect();
         Resume { offset: self.watermark, from: self.from(), runs, ahead, readings }
     }
 
     /// Whether the byte at `offset` is settled.
     pub fn is_settled_at(&self, offset: u64) -> bool {
-        offset < self.watermark || self.ahead.range(..=offset).next_back().is_some_and(|(_, &end)| offset < end)
+        offset < self.watermark || self.ahead.range(..=offset).next_back().is_some_and(|(_, run)| offset < run.end)
     }
 
     /// Whether everything before `end` is settled.
@@ -204,6 +225,24 @@ mod tests {
         ledger.note_point(20, Runs::default());
         ledger.settle(&[span(12, 20)]);
         assert_eq!(ledger.to_resume().readings, [reading(10, 20, 2)]);
+    }
+
+    #[test]
+    fn what_was_left_out_moves_the_watermark_and_stays_out_of_the_checkpoint() {
+        let mut ledger = Ledger::default();
+        ledger.leave_out(&[span(0, 10)]);
+        assert_eq!(ledger.watermark(), 10);
+        // A line that is in flight, then one left out, one that is in flight, one left out, one delivered.
+        ledger.leave_out(&[span(20, 30)]);
+        ledger.leave_out(&[span(40, 50)]);
+        assert_eq!(ledger.to_resume().ahead, []);
+        ledger.settle(&[span(50, 60)]);
+        assert_eq!(ledger.to_resume().ahead, [span(40, 60)]);
+        ledger.settle(&[span(10, 20)]);
+        assert_eq!(ledger.watermark(), 30);
+        ledger.settle(&[span(30, 40)]);
+        assert_eq!(ledger.watermark(), 60);
+        assert!(ledger.ahead.is_empty());
     }
 
     proptest! {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::account::Account;
+use crate::flow::account::{Account, Tally};
 use crate::model::origin::Origin;
 
 /// What a pipeline says of itself.
@@ -14,6 +14,8 @@ use crate::model::origin::Origin;
 pub struct Look {
     /// What became of what it read.
     pub account: Account,
+    /// What its transforms have left out, in their order.
+    pub filtered: Vec<FilteredLook>,
     /// Bytes that were gone before they could be read.
     pub unreachable: u64,
     /// What is there and not settled, over all its origins.
@@ -30,6 +32,12 @@ impl Look {
     /// That of two workers of one pipeline.
     pub fn and(mut self, other: Self) -> Self {
         self.account.add(&other.account);
+        for more in other.filtered {
+            match self.filtered.iter_mut().find(|known| known.rule == more.rule) {
+                Some(known) => known.add(&more),
+                None => self.filtered.push(more),
+            }
+        }
         self.unreachable += other.unreachable;
         self.lag.add(other.lag);
         self.since_progress = self.since_progress.max(other.since_progress);
@@ -41,6 +49,29 @@ impl Look {
         }
         self.origins.extend(other.origins);
         self
+    }
+}
+
+/// What one transform has left out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilteredLook {
+    /// The transform's name.
+    pub rule: Arc<str>,
+    /// What it left out.
+    pub tally: Tally,
+    /// Lines of which its condition asked a value for what it is not.
+    pub wrong: u64,
+}
+
+impl FilteredLook {
+    /// Of a transform that has left out nothing yet.
+    pub fn new(rule: &Arc<str>) -> Self {
+        Self { rule: Arc::clone(rule), tally: Tally::default(), wrong: 0 }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.tally.add(other.tally);
+        self.wrong += other.wrong;
     }
 }
 

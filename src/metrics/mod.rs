@@ -162,7 +162,7 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::look::Look;
+    use super::look::{FilteredLook, Look};
     use super::*;
     use crate::flow::account::Tally;
     use crate::model::budget::Budget;
@@ -173,11 +173,11 @@ mod tests {
         metrics.set_build("1.2.3", "abcdef", "release");
         metrics.checkpoint_written();
         let pipeline = metrics.pipeline("loki");
-        pipeline.filtered("health").inc_by(3);
         pipeline.show_budget(0, &Budget::new(100));
         pipeline.request_took(Outcome::Delivered, Duration::from_millis(20));
         let mut look = Look::default();
         look.account.hand_on(Tally { entries: 7, bytes: 70 }, 0);
+        look.filtered.push(FilteredLook { rule: "health".into(), tally: Tally { entries: 3, bytes: 30 }, wrong: 2 });
         metrics.pipeline("loki").publish(0, &look);
         metrics.render(false)
     }
@@ -191,6 +191,8 @@ mod tests {
             "tailwater_lines_in_flight{pipeline=\"loki\"} 7",
             "tailwater_lag_seconds{pipeline=\"loki\"} 0",
             "tailwater_lines_filtered_total{pipeline=\"loki\",rule=\"health\"} 3",
+            "tailwater_bytes_filtered_total{pipeline=\"loki\",rule=\"health\"} 30",
+            "tailwater_transform_errors_total{pipeline=\"loki\",rule=\"health\"} 2",
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"refused\"} 0",
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"gave_up\"} 0",
             "tailwater_lines_dropped_total{pipeline=\"loki\",reason=\"over_limit\"} 0",

@@ -85,6 +85,8 @@ pub struct PipelineMetrics {
     dropped: IntCounterVec,
     bytes_dropped: IntCounterVec,
     filtered: IntCounterVec,
+    bytes_filtered: IntCounterVec,
+    wrong: IntCounterVec,
     malformed: IntCounterVec,
     requests: IntCounterVec,
     permit_held: IntGauge,
@@ -122,6 +124,8 @@ pub(super) struct Families {
     lag_seconds: GaugeVec,
     since_progress: GaugeVec,
     lines_filtered: IntCounterVec,
+    bytes_filtered: IntCounterVec,
+    transform_errors: IntCounterVec,
     lines_dropped: IntCounterVec,
     lines_dead_lettered: IntCounterVec,
     lines_given_back: IntCounterVec,
@@ -145,11 +149,6 @@ impl PipelineMetrics {
     /// Lines dropped for `reason`.
     pub fn dropped(&self, reason: DropReason) -> IntCounter {
         self.dropped.with_label_values(&[self.name.as_str(), reason.name()])
-    }
-
-    /// Lines left out by `rule`.
-    pub fn filtered(&self, rule: &str) -> IntCounter {
-        self.filtered.with_label_values(&[self.name.as_str(), rule])
     }
 
     /// Lines with `flaw`.
@@ -231,6 +230,12 @@ impl PipelineMetrics {
             up_to(&self.dropped(reason), dropped.entries);
             up_to(&self.bytes_dropped.with_label_values(&[self.name.as_str(), reason.name()]), dropped.bytes);
         }
+        for filtered in &look.filtered {
+            let of = |family: &IntCounterVec| family.with_label_values(&[self.name.as_str(), &*filtered.rule]);
+            up_to(&of(&self.filtered), filtered.tally.entries);
+            up_to(&of(&self.bytes_filtered), filtered.tally.bytes);
+            up_to(&of(&self.wrong), filtered.wrong);
+        }
         self.lines_in_flight.set(account.in_flight.entries as i64);
         self.bytes_in_flight.set(account.in_flight.bytes as i64);
         self.lag_bytes.set(look.lag.bytes as i64);
@@ -304,7 +309,17 @@ impl Families {
             ),
             lines_filtered: new.counters(
                 "lines_filtered_total",
-                "Lines left out by a rule of the settings.",
+                "Lines left out by a transform of the settings, by its name.",
+                &["rule"],
+            ),
+            bytes_filtered: new.counters(
+                "bytes_filtered_total",
+                "Bytes of lines left out by a transform of the settings, by its name.",
+                &["rule"],
+            ),
+            transform_errors: new.counters(
+                "transform_errors_total",
+                "Lines of which a transform's condition asked a value for what it is not, such as a text for being less than a number; it counts as not held.",
                 &["rule"],
             ),
             lines_dropped: new.counters("lines_dropped_total", "Lines dropped, by reason.", &["reason"]),
@@ -383,6 +398,8 @@ impl Families {
             permit_wait: self.permit_wait.with_label_values(&[name]),
             dropped: self.lines_dropped.clone(),
             filtered: self.lines_filtered.clone(),
+            bytes_filtered: self.bytes_filtered.clone(),
+            wrong: self.transform_errors.clone(),
             malformed: self.lines_malformed.clone(),
             requests: self.requests.clone(),
             permit_held: self.permit_held.with_label_values(&[name]),

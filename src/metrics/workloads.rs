@@ -49,6 +49,7 @@ fn fates(workload: &WorkloadLook, of: fn(Tally) -> u64) -> Vec<(String, u64)> {
     let mut all = vec![
         fate("read", account.read),
         fate("delivered", account.delivered),
+        fate("filtered", account.filtered),
         fate("dead_lettered", account.dead_lettered),
         fate("given_back", account.given_back),
     ];
@@ -102,13 +103,15 @@ mod tests {
             origins: 1,
         };
         workload.account.hand_on(Tally { entries: 5, bytes: 50 }, 0);
+        workload.account.filter(Tally { entries: 1, bytes: 7 });
         workload.account.settle(&Fate::Dropped(DropReason::GaveUp), Tally { entries: 2, bytes: 20 });
         let look = Look { workloads: vec![workload], ..Look::default() };
         let mut page = String::new();
         render(&[("loki", look)], &mut page);
         let labels = "pipeline=\"loki\",namespace=\"shop\",pod=\"a\\\"b\",container=\"app\",source=\"pods\"";
         for line in [
-            format!("tailwater_workload_lines_total{{{labels},fate=\"read\"}} 5"),
+            format!("tailwater_workload_lines_total{{{labels},fate=\"read\"}} 6"),
+            format!("tailwater_workload_bytes_total{{{labels},fate=\"filtered\"}} 7"),
             format!("tailwater_workload_bytes_total{{{labels},fate=\"dropped_gave_up\"}} 20"),
             format!("tailwater_workload_lines_in_flight{{{labels}}} 3"),
             format!("tailwater_workload_lag_bytes{{{labels}}} 7"),

@@ -6,6 +6,7 @@
 //! - [`event`]: spans, entries and events: what a line becomes
 //! - [`feed`]: what a source hands to a pipeline, and where to go on in it
 //! - [`text`]: text that may still wear its JSON escapes
+//! - `walk`: the application's JSON walked over, without building values
 //! - [`body`]: the encoded items of one batch and the spans they settle
 //! - [`batch`]: what crosses from a pipeline's thread to its delivery and back
 //! - [`budget`]: bytes of memory and the right to use some of them
@@ -24,3 +25,4 @@ pub mod sink;
 pub mod text;
 pub mod time;
 pub mod units;
+pub(crate) mod walk;

@@ -1,16 +1,17 @@
 //! What a pipeline counts, and what it says when it is asked.
 //!
-//! **Invariant**: what was read is settled or in a batch; debug builds count the batches' own entries and compare at
+//! **Invariant**: what was read is settled, left out or in a batch; debug builds count the batches' own entries and compare at
 //! every settle. Counts are plain integers of the pipeline's own thread; nobody else touches them.
 
 use std::collections::BTreeMap;
 #[cfg(debug_assertions)]
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::feeds::FeedState;
 use crate::flow::account::{Account, Tally};
-use crate::metrics::look::{Doing, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
+use crate::metrics::look::{Doing, FilteredLook, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
 use crate::model::batch::{Batch, Fate};
 
 /// So long after its last file a workload's counts are kept.
@@ -22,6 +23,10 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub struct Books {
     /// Of the whole pipeline.
     account: Account,
+    /// What transforms have left out, those of earlier settings too.
+    filtered: Vec<FilteredLook>,
+    /// The place in `filtered` of each step.
+    steps: Vec<usize>,
     /// Bytes that were gone before they could be read.
     pub unreachable: u64,
     /// What was read of files that are read and settled to their end, by workload, and when the last of them ended.
@@ -39,6 +44,8 @@ impl Default for Books {
         let now = Instant::now();
         Self {
             account: Account::default(),
+            filtered: Vec::new(),
+            steps: Vec::new(),
             unreachable: 0,
             gone: BTreeMap::new(),
             progress: now,
@@ -50,6 +57,18 @@ impl Default for Books {
 }
 
 impl Books {
+    /// These are the steps from now on. Those of the same name go on with their counts.
+    pub fn take_steps<'s>(&mut self, names: impl Iterator<Item = &'s Arc<str>>) {
+        self.steps.clear();
+        for name in names {
+            let known = self.filtered.iter().position(|known| known.rule == *name);
+            self.steps.push(known.unwrap_or(self.filtered.len()));
+            if known.is_none() {
+                self.filtered.push(FilteredLook::new(name));
+            }
+        }
+    }
+
     /// What became of everything.
     pub fn account(&self) -> &Account {
         &self.account
@@ -59,6 +78,24 @@ impl Books {
     pub fn hand_on(&mut self, state: &mut FeedState, tally: Tally, cut: u64) {
         state.account.hand_on(tally, cut);
         self.account.hand_on(tally, cut);
+    }
+
+    /// A turn has left out so much of `state`, by step.
+    pub fn filter(&mut self, state: &mut FeedState, by_step: &[Tally]) {
+        for (place, tally) in self.steps.iter().zip(by_step) {
+            self.filtered[*place].tally.add(*tally);
+            self.account.filter(*tally);
+            state.account.filter(*tally);
+        }
+        self.progress = Instant::now();
+        debug_assert!(self.account.is_balanced(), "{:?}", self.account);
+    }
+
+    /// Takes how often the conditions of steps asked a value for what it is not.
+    pub fn note_wrong(&mut self, by_step: &mut [u64]) {
+        for (place, wrong) in self.steps.iter().zip(by_step) {
+            self.filtered[*place].wrong += std::mem::take(wrong);
+        }
     }
 
     /// A batch leaves.
@@ -137,7 +174,8 @@ impl Books {
     /// What is to be said of it all; of each origin only where `with_origins`.
     pub fn look<'f>(&self, feeds: impl Iterator<Item = (&'f FeedState, Doing)>, with_origins: bool) -> Look {
         let now = SystemTime::now();
-        let mut look = Look { account: self.account, unreachable: self.unreachable, ..Look::default() };
+        let (filtered, unreachable) = (self.filtered.clone(), self.unreachable);
+        let mut look = Look { account: self.account, filtered, unreachable, ..Look::default() };
         let empty = |account| WorkloadFound { account, lag: Lag::default(), origins: 0 };
         let mut workloads: BTreeMap<WorkloadName, WorkloadFound> =
             self.gone.iter().map(|(name, (account, _))| (name.clone(), empty(*account))).collect();
@@ -151,7 +189,7 @@ impl Books {
             found.origins += 1;
             if with_origins {
                 look.origins.push(OriginLook {
-                    origin: std::sync::Arc::clone(&state.feed.origin),
+                    origin: Arc::clone(&state.feed.origin),
                     offset: state.ledger.watermark(),
                     read: state.pos,
                     size: state.size(),

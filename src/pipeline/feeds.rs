@@ -70,6 +70,8 @@ pub struct FeedState {
     pub is_final: bool,
     /// Whether the ledger knows readings that the checkpoint does not.
     pub new_readings: bool,
+    /// Whether entries were left out since its cursor was last written: no answer of a store will have it written.
+    pub is_unwritten: bool,
     /// Looks without news.
     pub idle: u32,
     /// When it is looked at next.
@@ -113,6 +115,7 @@ impl FeedState {
             at_end: false,
             is_final: false,
             new_readings: false,
+            is_unwritten: false,
             idle: 0,
             due: now,
             news: now,
@@ -251,6 +254,7 @@ impl FeedState {
 
     /// What the checkpoint is to say.
     pub fn cursor(&mut self) -> Cursor {
+        self.is_unwritten = false;
         let resume = self.ledger.to_resume();
         // Behind a truncation other bytes stand there: the copy that may take over is known by the earlier ones.
         if !self.is_gone() {

@@ -25,6 +25,7 @@ use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::time;
 use crate::transform::redact::Redactor;
+use crate::transform::steps::Steps;
 
 /// What a forge is made of.
 pub struct Tools {
@@ -42,6 +43,8 @@ pub struct Tools {
     pub max_line: usize,
     /// Replaces secrets before anything else looks at a line, where the settings ask for it.
     pub redactor: Option<Redactor>,
+    /// What the settings do with events, such as leaving them out.
+    pub steps: Steps,
 }
 
 /// Makes items of entries.
@@ -64,6 +67,8 @@ pub struct Forge {
     trusted: Option<(i64, i64)>,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
+    /// Conditions that asked a value for what it is not, by step, since they were last taken.
+    pub wrong: Vec<u64>,
 }
 
 /// Lines whose form was wrong, by what was the matter.
@@ -107,7 +112,8 @@ impl Forge {
         let trusted = tools.encoder.trusts_line_times();
         let secs = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
-        let wants_fields = tools.encoder.wants_fields() || names_fields;
+        let wants_fields = tools.encoder.wants_fields() || names_fields || tools.steps.wants_fields();
+        let wrong = vec![0; tools.steps.names().count()];
         Self {
             tools,
             line_bound,
@@ -121,6 +127,7 @@ impl Forge {
             restamps_after: restamps_after.map(secs),
             trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
             flaws: Flaws::default(),
+            wrong,
         }
     }
 
@@ -210,10 +217,10 @@ impl Forge {
         is_trusted.then_some(found)
     }
 
-    /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans.
-    /// [`Forge::is_ready`] was asked before.
+    /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans; or gives the place of the
+    /// step that leaves it out. [`Forge::is_ready`] was asked before.
     #[inline]
-    pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+    pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) -> Option<usize> {
         let (time, time_source, nudge) = match (entry.time, context.reading) {
             (Some(own), Some(reading)) if self.is_too_old(own, reading) => {
                 (reading.time, TimeSource::Restamped { own }, place_in(reading, spans))
@@ -229,15 +236,12 @@ impl Forge {
             (None, None) => (Default::default(), TimeSource::Reading, 0),
         };
         if context.is_settled {
-            return;
+            return None;
         }
         let Some(open) = &mut self.open else {
             debug_assert!(false, "a batch is open when an event is pushed");
-            return;
+            return None;
         };
-        if open.body.is_empty() {
-            open.since = Instant::now();
-        }
         let (body, was_cut) = text::text(entry.body, lost, self.tools.max_line, &mut self.text);
         let (body, was_cut) = match &self.tools.redactor {
             None => (body, was_cut),
@@ -273,17 +277,29 @@ impl Forge {
             fields: parsed.fields,
             flaw,
         };
-        let encoder = &mut self.tools.encoder;
-        match &self.tools.redactor {
-            Some(redactor) if redactor.wants_fields() => {
-                redacted::push(redactor, self.tools.max_line, &event, &mut |event| encoder.push(event, &mut open.body));
+        let (encoder, steps, wrong) = (&mut self.tools.encoder, &self.tools.steps, &mut self.wrong);
+        let is_first = open.body.is_empty();
+        let mut push = |event: &Event<'_>| {
+            let left_out = if steps.is_empty() { None } else { steps.left_out_by(event, wrong) };
+            if left_out.is_none() {
+                encoder.push(event, &mut open.body);
             }
-            _ => encoder.push(&event, &mut open.body),
+            left_out
+        };
+        let left_out = match &self.tools.redactor {
+            Some(redactor) if redactor.wants_fields() => {
+                redacted::push(redactor, self.tools.max_line, &event, &mut push)
+            }
+            _ => push(&event),
+        };
+        if is_first && left_out.is_none() {
+            open.since = Instant::now();
         }
         debug_assert!(
             open.body.bytes.len() <= self.tools.batch.body_capacity(self.line_bound),
             "a body stays within its permit"
         );
+        left_out
     }
 }
 

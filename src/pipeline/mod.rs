@@ -21,6 +21,8 @@
 //! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
 //! - [`turn`]: reading: lines, entries, pieces joined
 //! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
+//!
+//! What a transform leaves out is settled where it is read, and its cursor written within [`WRITE_AFTER`].
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
 pub mod books;
@@ -57,6 +59,9 @@ use turn::Reader;
 
 /// A pipeline that had nothing to send for this long sends its next batch as soon as it has read what is there.
 const EAGER_AFTER: Duration = Duration::from_secs(1);
+/// A cursor that moved over lines that were left out is written so often, where no answer of a store has it written: what is
+/// read again after a crash is left out again.
+const WRITE_AFTER: Duration = Duration::from_secs(1);
 /// The longest wait: a missed wake-up costs no more.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 /// A piece or trace is closed once so much of its file lies behind its start.
@@ -161,6 +166,10 @@ pub struct Pipeline {
     refit: Option<Box<Refit>>,
     /// When a batch last left.
     last_batch: Option<Instant>,
+    /// Whether a feed's cursor has moved over lines that were left out, and is not written.
+    has_unwritten: bool,
+    /// When such cursors were last written.
+    last_write: Instant,
     is_over: bool,
 }
 
@@ -175,6 +184,8 @@ impl Pipeline {
     pub fn new(parts: Parts) -> Self {
         let max_line = parts.tools.max_line;
         let max_age = parts.tools.batch.max_age;
+        let mut books = Books::default();
+        books.take_steps(parts.tools.steps.names());
         Self {
             name: parts.name,
             index: parts.index,
@@ -189,7 +200,7 @@ impl Pipeline {
             inbox: parts.inbox,
             outlet: Some(parts.outlet),
             metrics: parts.metrics,
-            books: Books::default(),
+            books,
             pace: Pace::default(),
             is_walked: false,
             feeds: BTreeMap::new(),
@@ -201,6 +212,8 @@ impl Pipeline {
             stop: None,
             refit: None,
             last_batch: None,
+            has_unwritten: false,
+            last_write: Instant::now(),
             is_over: false,
         }
     }
@@ -218,6 +231,9 @@ impl Pipeline {
                 self.forge.rest();
             }
             self.count();
+            if self.has_unwritten && self.last_write.elapsed() >= WRITE_AFTER {
+                self.write_cursors();
+            }
             if self.is_at_end() {
                 self.seal();
                 // The delivery ends when it has settled what it has.
@@ -226,6 +242,7 @@ impl Pipeline {
         }
         self.beat.rest();
         self.count();
+        self.write_cursors();
         self.metrics.publish(self.worker, &self.look(false));
         let summary = self.summary();
         // Nobody waits for a pipeline that has ended.
@@ -378,6 +395,20 @@ impl Pipeline {
         }
     }
 
+    /// Writes the cursors that have moved over lines that were left out.
+    fn write_cursors(&mut self) {
+        self.last_write = Instant::now();
+        if !std::mem::take(&mut self.has_unwritten) {
+            return;
+        }
+        let moved = self.feeds.iter_mut().filter(|(_, state)| state.is_unwritten && state.feed.replayable);
+        let records: Vec<_> =
+            moved.map(|(id, state)| Record::Cursor(Arc::clone(&self.name), *id, state.cursor())).collect();
+        if !records.is_empty() {
+            self.book.append(records);
+        }
+    }
+
     fn wait(&self) -> Duration {
         let now = Instant::now();
         let mut waiting = self.schedule.waiting().filter_map(|id| self.feeds.get(id));
@@ -391,6 +422,7 @@ impl Pipeline {
 
     fn count(&mut self) {
         self.books.note_rest();
+        self.books.note_wrong(&mut self.forge.wrong);
         let flaws = std::mem::take(&mut self.forge.flaws);
         for (flaw, count) in [
             (Flaw::Cut, flaws.cut),

@@ -78,7 +78,12 @@ impl Pipeline {
                 None => (Window::OPEN, None),
             };
             let end = self.reader.turn(state, &mut self.forge, window);
-            self.books.hand_on(state, self.reader.handed_on, self.reader.cut);
+            self.books.hand_on(state, self.reader.count.handed_on, self.reader.cut);
+            if !self.reader.count.filtered.is_empty() {
+                self.books.filter(state, &self.reader.count.filtered);
+                state.is_unwritten = true;
+                self.has_unwritten = true;
+            }
             match end {
                 End::AtEnd => state.rest(self.poll_interval, now),
                 End::Share | End::NoRoom | End::Ahead => state.at_end = false,
@@ -88,7 +93,7 @@ impl Pipeline {
                 }
             }
             if let Some(stream) = state.stream {
-                if let Some(first) = place.or(state.place()).filter(|_| self.reader.handed_on.entries > 0) {
+                if let Some(first) = place.or(state.place()).filter(|_| self.reader.count.handed_on.entries > 0) {
                     self.pace.handed_on(stream, first);
                 }
                 let has_more = matches!(end, End::Share | End::NoRoom | End::Ahead);

@@ -33,8 +33,13 @@ impl Redacted {
     }
 }
 
-/// Gives `push` the event without the values of fields that are secrets by name.
-pub(super) fn push(redactor: &Redactor, max_line: usize, event: &Event<'_>, push: &mut dyn FnMut(&Event<'_>)) {
+/// Gives `push` the event without the values of fields that are secrets by name, and back what it says.
+pub(super) fn push<T>(
+    redactor: &Redactor,
+    max_line: usize,
+    event: &Event<'_>,
+    push: &mut dyn FnMut(&Event<'_>) -> T,
+) -> T {
     let Some(changed) = redactor.fields(event.body, event.message, &event.fields) else { return push(event) };
     if changed.body.len() > max_line {
         let mut short = String::new();
@@ -47,5 +52,5 @@ pub(super) fn push(redactor: &Redactor, max_line: usize, event: &Event<'_>, push
         Fields::None | Fields::Json(_) => Vec::new(),
     };
     let message = changed.message(event.message);
-    push(&Event { body: &changed.body, message, fields: Fields::Pairs(&pairs), ..event.clone() });
+    push(&Event { body: &changed.body, message, fields: Fields::Pairs(&pairs), ..event.clone() })
 }

@@ -47,6 +47,7 @@ impl Pipeline {
         self.max_age = tools.batch.max_age;
         self.poll_interval = poll_interval(self.longest_poll, self.max_age);
         self.reader = Reader::new(tools.max_line, MAX_OPEN);
+        self.books.take_steps(tools.steps.names());
         self.forge = Forge::new(tools);
         self.pace = Pace::default();
         self.outlet = Some(outlet);

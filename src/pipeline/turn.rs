@@ -47,14 +47,38 @@ pub enum End {
     Overtaken,
 }
 
+/// What became of a turn's entries.
+#[derive(Debug, Default)]
+pub struct Count {
+    /// In the open batch.
+    pub handed_on: Tally,
+    /// Left out, by step; as long as the last step that left out any.
+    pub filtered: Vec<Tally>,
+}
+
+impl Count {
+    fn clear(&mut self) {
+        self.handed_on = Tally::default();
+        self.filtered.clear();
+    }
+
+    #[cold]
+    fn filter(&mut self, step: usize, tally: Tally) {
+        if self.filtered.len() <= step {
+            self.filtered.resize(step + 1, Tally::default());
+        }
+        self.filtered[step].add(tally);
+    }
+}
+
 /// What turns need: buffers that belong to the worker.
 pub struct Reader {
     buffer: Vec<u8>,
     framers: [Framer; 3],
     joiner: Joiner,
     longest: usize,
-    /// What the last turn handed on.
-    pub handed_on: Tally,
+    /// What became of the last turn's entries.
+    pub count: Count,
     /// Bytes that the last turn passed over in lines that were cut.
     pub cut: u64,
 }
@@ -68,14 +92,14 @@ impl Reader {
             framers: [Format::Cri, Format::Docker, Format::Plain].map(Framer::new),
             joiner: Joiner::new(max_line, max_open),
             longest,
-            handed_on: Tally::default(),
+            count: Count::default(),
             cut: 0,
         }
     }
 
     /// Gives `state` its turn; lines that `window` holds are left.
     pub fn turn(&mut self, state: &mut FeedState, forge: &mut Forge, window: Window) -> End {
-        self.handed_on = Tally::default();
+        self.count.clear();
         self.cut = 0;
         // Asked before reading: if nothing more will come, what is found then is all.
         let ended = state.feed.marks.ended();
@@ -309,7 +333,7 @@ impl Turn<'_> {
                     return End::NoRoom;
                 }
                 let Some(joined) = self.reader.joiner.flush() else { break };
-                hand_on(self.state, self.forge, &mut self.reader.handed_on, &joined);
+                hand_on(self.state, self.forge, &mut self.reader.count, &joined);
             }
         }
         End::AtEnd
@@ -333,7 +357,7 @@ impl Turn<'_> {
     }
 
     fn close_overdue(&mut self, end: u64) -> bool {
-        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.handed_on, end)
+        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.count, end)
     }
 
     /// Handles one line; false where there was no room for what it makes, and then nothing was taken of it.
@@ -352,12 +376,12 @@ impl Turn<'_> {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
         let joiner = &mut self.reader.joiner;
-        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.handed_on, span.end) {
+        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.count, span.end) {
             return false;
         }
         match joiner.push(&entry, span, lost) {
-            Step::Whole => push(self.state, self.forge, &mut self.reader.handed_on, &entry, lost, &[span]),
-            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.handed_on, &joined),
+            Step::Whole => push(self.state, self.forge, &mut self.reader.count, &entry, lost, &[span]),
+            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.count, &joined),
             Step::Held | Step::Skipped => {}
         }
         true
@@ -378,30 +402,36 @@ fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
 
 /// Closes pieces that must not stay open when the file is read to `end`; false where there was no room for them, or
 /// is none for what follows.
-fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, end: u64) -> bool {
+fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, count: &mut Count, end: u64) -> bool {
     loop {
         if !forge.is_ready() {
             return false;
         }
         let Some(joined) = joiner.overdue(end) else { return true };
-        hand_on(state, forge, tally, &joined);
+        hand_on(state, forge, count, &joined);
     }
 }
 
-fn hand_on(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, joined: &Joined<'_>) {
-    push(state, forge, tally, &joined.entry, joined.lost, joined.spans);
+fn hand_on(state: &mut FeedState, forge: &mut Forge, count: &mut Count, joined: &Joined<'_>) {
+    push(state, forge, count, &joined.entry, joined.lost, joined.spans);
 }
 
 #[inline]
-fn push(state: &mut FeedState, forge: &mut Forge, tally: &mut Tally, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+fn push(state: &mut FeedState, forge: &mut Forge, count: &mut Count, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
     let start = spans.first().map_or(0, |span| span.start);
     let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
     let needs_reading = entry.time.is_none() || forge.restamps();
     let reading = if needs_reading { state.ledger.reading_at(start) } else { None };
-    if !is_settled {
-        tally.add(Tally::of(spans));
-    }
     let context =
         Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };
-    forge.push(context, entry, lost, spans);
+    match forge.push(context, entry, lost, spans) {
+        // No delivery will answer for it, so it is settled here.
+        Some(step) => {
+            count.filter(step, Tally::of(spans));
+            state.ledger.leave_out(spans);
+        }
+        // An event is settled whole: of one that was left out a checkpoint may know the beginning alone.
+        None if is_settled => state.ledger.leave_out(spans),
+        None => count.handed_on.add(Tally::of(spans)),
+    }
 }

@@ -5,7 +5,7 @@
 //! - [`loki`], [`elasticsearch`], [`stdout`], [`null`]: the kinds
 //! - [`target`]: what a `--to` URL says
 //! - [`template`]: names with placeholders
-//! - `json`, `walk`: documents written, the application's JSON walked over
+//! - `json`: documents written
 //! - `pack`, `answer`: what requests and answers of HTTP stores have in common
 //!
 //! **Invariant**: [`KINDS`] is the one table; help, documents, schema and errors come from it.
@@ -23,7 +23,6 @@ mod json;
 mod pack;
 #[cfg(test)]
 mod samples;
-mod walk;
 
 pub use self::kind::{Given, Kind, Sink, Transport};
 pub use self::target::Target;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use crate::model::event::Event;
 use crate::model::origin::Origin;
 
-use super::walk;
+use crate::model::walk;
 
 /// The most bytes of a path that are rendered.
 pub(crate) const PATH_MAX: usize = 4096;

@@ -1,5 +1,10 @@
 //! What is done to a line or an event on its way: pure, the same in every replay.
 //!
 //! - [`redact`]: secrets are replaced before anything else looks at the line
+//! - [`steps`]: what the settings call transforms, one after the other, and [`settings`]: how they are typed
+//! - [`condition`]: what a step may ask an event for
 
+pub mod condition;
 pub mod redact;
+pub mod settings;
+pub mod steps;

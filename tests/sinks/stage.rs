@@ -186,7 +186,8 @@ impl Run<'_> {
         let (lines, admin) = (self.stage.lines.get(), self.process.admin());
         let mut page = String::new();
         let settled = |page: &str| {
-            let ends = ["lines_delivered_total", "lines_dropped_total", "lines_dead_lettered_total"];
+            let ends =
+                ["lines_delivered_total", "lines_dropped_total", "lines_dead_lettered_total", "lines_filtered_total"];
             ends.iter().map(|name| sum(page, name, "")).sum::<u64>()
         };
         self.process.wait_until(&format!("{lines} lines settled"), PATIENCE, || {

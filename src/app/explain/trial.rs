@@ -52,7 +52,8 @@ pub struct Seen {
 pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Vec<Seen> {
     let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
     let seen = Arc::default();
-    let sees_fields = tools.encoder.wants_fields() || tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
+    let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants_fields();
+    let sees_fields = tools.encoder.wants_fields() || names_fields;
     tools.encoder = Box::new(Witness { inner: tools.encoder, sees_fields, seen: Arc::clone(&seen) });
     let mut forge = Forge::new(tools);
     let mut reader = Reader::new(settings.max_line, MAX_OPEN);

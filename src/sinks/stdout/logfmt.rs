@@ -7,8 +7,8 @@ use memchr::memchr3;
 
 use crate::model::event::{Event, Fields};
 use crate::model::text::{Text, escape};
+use crate::model::walk;
 use crate::sinks::json::{Clock, ESCAPED, text_len};
-use crate::sinks::walk;
 
 /// What stands before each of the application's keys.
 const FIELDS: &[u8] = b" fields.";

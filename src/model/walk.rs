@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use memchr::memchr2;
 
-use crate::model::event::Fields;
-use crate::model::text::Text;
+use super::event::Fields;
+use super::text::Text;
 
 /// The members of a JSON object, in the order of the text.
 pub(crate) fn members(object: &str) -> Members<'_> {
@@ -108,18 +108,24 @@ pub(crate) fn field<'a>(fields: &Fields<'a>, name: &str) -> Option<Cow<'a, str>>
 }
 
 fn json_field<'a>(object: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    scalar(member(object, name)?)
+}
+
+/// The value of the member called `name`, as it stands: `name` itself at the top, else its parts between dots one inside
+/// the other. The first of equal keys.
+pub(crate) fn member<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     let mut nested = None;
     let (head, rest) = name.split_once('.').map_or((name, None), |(head, rest)| (head, Some(rest)));
     for (key, value) in members(object) {
         let key = Text::Escaped(key).plain();
         if key == name {
-            return scalar(value);
+            return Some(value);
         }
         if nested.is_none() && rest.is_some() && key == head && value.starts_with('{') {
             nested = Some(value);
         }
     }
-    json_field(nested?, rest?)
+    member(nested?, rest?)
 }
 
 /// A JSON value as plain text.

@@ -1,0 +1,41 @@
+//! What a condition says of an event, and what is wrong with a text that is none.
+
+/// What a condition says of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It holds.
+    Yes,
+    /// It does not.
+    No,
+    /// The event lacks a field that the answer depends on.
+    Missing,
+    /// A value is of a kind that cannot be asked for this.
+    Wrong,
+}
+
+impl Answer {
+    /// Yes or no.
+    pub(super) fn of(is_true: bool) -> Self {
+        if is_true { Self::Yes } else { Self::No }
+    }
+
+    /// The opposite; what is not known stays so.
+    pub(super) fn opposite(self) -> Self {
+        match self {
+            Self::Yes => Self::No,
+            Self::No => Self::Yes,
+            unknown => unknown,
+        }
+    }
+}
+
+/// What is wrong with a condition's text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistake {
+    /// The offset in characters where it is, as far as that is known.
+    pub at: Option<usize>,
+    /// What: lower case, no full stop, values in backticks.
+    pub text: String,
+    /// The way out.
+    pub hint: String,
+}

@@ -1,0 +1,111 @@
+//! What a condition can ask an event for.
+//!
+//! **Invariant**: [`NAMES`] and [`KUBERNETES`] are the one list of names; messages, documents and the compiler use it.
+
+use std::borrow::Cow;
+
+use crate::model::event::{Event, Fields, Level};
+use crate::model::origin::Workload;
+use crate::model::walk;
+
+use super::value::Value;
+
+/// The names of an event's own properties, and what they are. [`Value::Null`] where an event has none.
+pub(super) const NAMES: [(&str, Name); 8] = [
+    ("level", Name::Level),
+    ("message", Name::Message),
+    ("line", Name::Line),
+    ("stream", Name::Stream),
+    ("flaw", Name::Flaw),
+    ("source", Name::Source),
+    ("path", Name::Path),
+    ("host", Name::Host),
+];
+
+/// The names under `kubernetes`; missing where an origin is no container of a pod.
+pub(super) const KUBERNETES: [(&str, Kubernetes); 6] = [
+    ("namespace", |workload| &workload.namespace),
+    ("pod", |workload| &workload.pod),
+    ("container", |workload| &workload.container),
+    ("app", |workload| &workload.app),
+    ("uid", |workload| &workload.uid),
+    ("node", |_| ""),
+];
+
+/// How one of a workload's names is got at; the node's is the host's.
+type Kubernetes = fn(&Workload) -> &str;
+
+/// The levels, which can be written as they are: `level >= warn`.
+pub(super) const LEVELS: [Level; 6] =
+    [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
+
+/// One thing that can be asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Name {
+    /// How grave the event is.
+    Level,
+    /// The message of a structured line, else the line.
+    Message,
+    /// The whole line.
+    Line,
+    /// `stdout` or `stderr`.
+    Stream,
+    /// What was wrong with the line's form.
+    Flaw,
+    /// The source that found the file.
+    Source,
+    /// The file's path without a rotation's suffix.
+    Path,
+    /// The machine.
+    Host,
+    /// A Kubernetes name, by its place in [`KUBERNETES`].
+    Kubernetes(usize),
+    /// A field of the line's own: its name, with dots for those inside of others.
+    Field(String),
+}
+
+impl Name {
+    /// Whether it is a text wherever it is there at all.
+    pub(super) fn is_text(&self) -> bool {
+        !matches!(self, Self::Level | Self::Field(_))
+    }
+
+    /// Whether the parser must look for fields to know it.
+    pub(super) fn wants_fields(&self) -> bool {
+        matches!(self, Self::Message | Self::Field(_))
+    }
+
+    /// Its value; `None` where it is missing.
+    #[inline]
+    pub(super) fn value<'e>(&self, event: &Event<'e>) -> Option<Value<'e>> {
+        let text = |text: &'e str| Value::Text(Cow::Borrowed(text));
+        Some(match self {
+            Self::Level => event.level.map_or(Value::Null, Value::Level),
+            Self::Message => Value::Text(event.message.plain()),
+            Self::Line => text(event.body),
+            Self::Stream => event.stream.map_or(Value::Null, |stream| text(stream.name())),
+            Self::Flaw => event.flaw.map_or(Value::Null, |flaw| text(flaw.name())),
+            Self::Source => text(&event.origin.source),
+            Self::Path if event.origin.path.as_os_str().is_empty() => Value::Null,
+            Self::Path => Value::Text(event.origin.path.to_string_lossy()),
+            Self::Host => text(&event.origin.host),
+            Self::Kubernetes(at) => {
+                let workload = event.origin.workload.as_ref()?;
+                let (name, get) = KUBERNETES.get(*at)?;
+                text(if *name == "node" { &event.origin.host } else { get(workload) })
+            }
+            Self::Field(name) => field(event.fields, name)?,
+        })
+    }
+}
+
+/// A field's value as the line says it: JSON has types, pairs have none.
+fn field<'e>(fields: Fields<'e>, name: &str) -> Option<Value<'e>> {
+    match fields {
+        Fields::None => None,
+        Fields::Json(object) => walk::member(object, name).map(Value::of_json),
+        Fields::Pairs(pairs) => {
+            pairs.iter().find(|(key, _)| key.plain() == name).map(|(_, value)| Value::Untyped(value.plain()))
+        }
+    }
+}
