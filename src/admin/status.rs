@@ -70,6 +70,7 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     ),
     ("pipelines[].last_error.words", "text", "its own words, without credentials and without what it quotes of a line"),
     ("pipelines[].last_error.seconds_ago", "number", "when it said so"),
+    ("pipelines[].crowded_labels[]", "text", "a label that has taken more values than `max_label_values` allows"),
     ("pipelines[].memory.held_bytes", "number", "memory that permits of batches hold"),
     ("pipelines[].memory.size_bytes", "number", "the pipeline's share of `memory_limit`"),
     (
@@ -184,6 +185,7 @@ fn pipeline(status: PipelineStatus, page: &mut String) {
         "lag": lag(look.lag),
         "seconds_since_progress": seconds(look.since_progress),
         "last_error": last_error.map(|(words, ago)| json!({ "words": words, "seconds_ago": seconds(ago) })),
+        "crowded_labels": status.metrics.crowded(),
         "memory": { "held_bytes": held, "size_bytes": size },
     });
     // The lists stand within the object, behind its other keys.
@@ -316,6 +318,7 @@ mod tests {
         };
         let gone = metrics.pipeline("gone");
         gone.note_error("status 500".to_owned());
+        metrics.pipeline("a").crowds("request");
         let pipelines = vec![
             PipelineStatus { name: "a".to_owned(), kind: "loki", look: Some(look), metrics: metrics.pipeline("a") },
             PipelineStatus { name: "gone".to_owned(), kind: "loki", look: None, metrics: gone },

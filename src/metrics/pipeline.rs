@@ -2,6 +2,7 @@
 //!
 //! **Invariant**: the workers of a pipeline have one set of series: what each says of itself is added up.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -94,6 +95,9 @@ pub struct PipelineMetrics {
     /// Of each worker.
     budgets: Mutex<Vec<(usize, Budget)>>,
     last_error: Mutex<Option<LastError>>,
+    crowded_labels: IntGauge,
+    /// Labels that have taken too many values, in the order of their names.
+    crowded: Mutex<BTreeSet<String>>,
     /// The last look at each worker.
     published: Mutex<Vec<Look>>,
     /// What workers have counted that are no more.
@@ -143,6 +147,7 @@ pub(super) struct Families {
     retries: IntCounterVec,
     permit_held: IntGaugeVec,
     permit_size: IntGaugeVec,
+    crowded_labels: IntGaugeVec,
 }
 
 impl PipelineMetrics {
@@ -260,6 +265,19 @@ impl PipelineMetrics {
         *self.last_error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
     }
 
+    /// A label has taken more values than it may; whether that is news.
+    pub fn crowds(&self, label: &str) -> bool {
+        let mut crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = crowded.insert(label.to_owned());
+        self.crowded_labels.set(crowded.len() as i64);
+        is_new
+    }
+
+    /// Labels that have.
+    pub fn crowded(&self) -> Vec<String> {
+        self.crowded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// What the store said last, and how long ago.
     pub fn last_error(&self) -> Option<(String, Duration)> {
         let last = self.last_error.lock().unwrap_or_else(PoisonError::into_inner);
@@ -364,6 +382,11 @@ impl Families {
             retries: new.counters("retries_total", "Requests sent after a failure, whole or in part.", &[]),
             permit_held: new.gauges("permit_held_bytes", "Memory that batches hold at the moment.", &["pipeline"]),
             permit_size: new.gauges("permit_size_bytes", "Memory that batches may hold.", &["pipeline"]),
+            crowded_labels: new.gauges(
+                "crowded_labels",
+                "Labels that have taken more values than `max_label_values` allows.",
+                &["pipeline"],
+            ),
         }
     }
 
@@ -404,6 +427,8 @@ impl Families {
             requests: self.requests.clone(),
             permit_held: self.permit_held.with_label_values(&[name]),
             permit_size: self.permit_size.with_label_values(&[name]),
+            crowded_labels: self.crowded_labels.with_label_values(&[name]),
+            crowded: Mutex::default(),
             budgets: Mutex::default(),
             name: name.to_owned(),
         };

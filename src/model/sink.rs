@@ -43,6 +43,11 @@ pub trait Encoder: Send {
         None
     }
 
+    /// A label that has taken more values than the settings allow, since it was last asked; each is given once.
+    fn crowded(&mut self) -> Option<String> {
+        None
+    }
+
     /// The most bytes that one event with a body of `line` bytes can add to a [`Body::bytes`].
     fn bound(&self, line: usize) -> usize;
 }

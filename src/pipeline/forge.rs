@@ -195,6 +195,11 @@ impl Forge {
         self.tools.encoder.stream(origin)
     }
 
+    /// A label that has taken more values than the settings allow; each is given once.
+    pub fn crowded(&mut self) -> Option<String> {
+        self.tools.encoder.crowded()
+    }
+
     /// Gives the memory of an open batch without events back.
     pub fn rest(&mut self) {
         self.open.take_if(|open| open.body.is_empty());

@@ -41,6 +41,8 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
+use tracing::warn;
+
 use crate::flow::checkpoint::{Book, Record};
 use crate::flow::pace::Pace;
 use crate::metrics::PipelineMetrics;
@@ -423,6 +425,16 @@ impl Pipeline {
     fn count(&mut self) {
         self.books.note_rest();
         self.books.note_wrong(&mut self.forge.wrong);
+        while let Some(label) = self.forge.crowded() {
+            if self.metrics.crowds(&label) {
+                warn!(
+                    sink = %self.name,
+                    label,
+                    "a label takes more values than `max_label_values` allows; each makes a stream of its own, which costs the \
+                     store memory and makes queries slow. Nothing is lost. Put it into `structured_metadata`, or raise the limit"
+                );
+            }
+        }
         let flaws = std::mem::take(&mut self.forge.flaws);
         for (flaw, count) in [
             (Flaw::Cut, flaws.cut),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::common::{assert_balanced, head, pipeline, quick, status};
+use crate::common::{assert_balanced, follow, head, pipeline, quick, status};
+use crate::scenario::process::Metrics;
 use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::support::doubles::elasticsearch::{Elasticsearch, ItemFailure, Mode, Special, Step};
 use crate::support::http;
@@ -182,4 +183,27 @@ fn a_refusing_store_is_told_and_no_reason_to_restart() {
     assert_balanced(&mut process, &["store"], 20);
     assert_eq!(process.metrics().of_pipeline("sink_refusing", "store"), 0);
     assert_eq!(process.terminate(), 0);
+}
+
+/// A label that takes a value for each line is told of once, by its name and not its values; the others are not.
+#[test]
+fn a_label_with_too_many_values_is_told_once() {
+    let place = Place::new();
+    let store = crate::support::doubles::Loki::start();
+    let text: String = (0..150).map(|number| format!("request=secret-{number} state=s{}\n", number % 3)).collect();
+    std::fs::create_dir_all(place.path("logs")).expect("a folder");
+    std::fs::write(place.path("logs/a.log"), text).expect("written");
+    let labels = "labels: { request: '{fields.request}', state: '{fields.state}', app: x }";
+    let sinks = format!("loki: {{ type: loki, url: '{}', {labels}, {} }}", store.url(), quick());
+    let mut process = follow(&place, &sinks);
+    let admin = process.admin();
+    process.wait_until("all lines are stored", PATIENCE, || {
+        Metrics::of(&admin).of_pipeline("lines_delivered_total", "loki") == 150
+    });
+    assert_eq!(pipeline(&status(&admin), "loki")["crowded_labels"], serde_json::json!(["request"]));
+    assert_eq!(Metrics::of(&admin).of_pipeline("crowded_labels", "loki"), 1);
+    assert_eq!(process.terminate(), 0);
+    let said = process.said();
+    assert_eq!(said.matches("a label takes more values").count(), 1, "{said}");
+    assert!(said.contains("\"label\":\"request\"") && !said.contains("secret-"), "{said}");
 }

@@ -22,6 +22,7 @@ use crate::model::text::Text;
 use crate::model::time::Time;
 
 use super::entry;
+use super::guard::Guard;
 use super::labels;
 use super::settings::Settings;
 
@@ -36,6 +37,8 @@ const KINDS: usize = 3 * 7 * 5;
 /// The encoder of one worker.
 pub(super) struct LokiEncoder {
     settings: Arc<Settings>,
+    /// Counts labels' values.
+    guard: Guard,
     /// Whose renderings `slots` holds.
     last: Option<Arc<Origin>>,
     /// Counts changes of `last`; a slot of an older turn is not valid.
@@ -82,6 +85,7 @@ impl LokiEncoder {
             head_per_line: head.content,
             metadata_per_line: metadata.content,
             by_kind: head.kind || metadata.kind,
+            guard: Guard::new(settings.max_label_values),
             settings,
         }
     }
@@ -117,6 +121,7 @@ impl LokiEncoder {
             template.render(event, &mut self.value);
             if !self.value.is_empty() {
                 labels::put(name, &self.value, &mut self.text);
+                self.guard.see(name, &self.value);
             }
         }
         if self.text.len() == 1 {
@@ -227,6 +232,10 @@ impl Encoder for LokiEncoder {
             flaw: None,
         };
         Some(hash(&self.render_head(&event)))
+    }
+
+    fn crowded(&mut self) -> Option<String> {
+        self.guard.take()
     }
 
     fn wants_fields(&self) -> bool {

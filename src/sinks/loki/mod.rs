@@ -5,6 +5,7 @@
 //! - [`labels`]: label sets, their text and back
 //! - [`entry`]: one entry as it goes on the wire, and back
 //! - [`encoder`]: events into entries, each in the group of its stream
+//! - `guard`: counts the values of labels
 //! - [`wire`]: items into one push request
 //! - [`verdict`]: what answers mean
 //!
@@ -13,6 +14,7 @@
 
 mod encoder;
 mod entry;
+mod guard;
 mod labels;
 mod settings;
 mod verdict;

@@ -50,6 +50,12 @@ pub(super) const KEYS: &[Key] = &[
         default: "",
         help: "lines that are older when they are read (1m to 1h) get the time of reading, which Loki takes, and keep their own as metadata `original_time`; none where not set",
     },
+    Key {
+        name: "max_label_values",
+        kind: "number",
+        default: "100",
+        help: "a label that takes more values is said once, and shown in `/status`; 0 is no limit",
+    },
     Key { name: "max_label_names", kind: "number", default: "15", help: "the store's limit for labels of a stream" },
 ];
 
@@ -143,6 +149,8 @@ pub(super) struct Settings {
     pub(super) max_line: usize,
     /// Older lines get the time of reading.
     pub(super) restamps_after: Option<Duration>,
+    /// The most values of a label that are no news; 0 is no limit.
+    pub(super) max_label_values: usize,
 }
 
 impl Settings {
@@ -173,9 +181,18 @@ impl Settings {
                         .to_owned()),
                 })
             });
+        let max_label_values = section.number("max_label_values").unwrap_or(100);
         let labels = labels(section, given);
         let metadata = metadata(section);
-        Self { tenant, labels, metadata, encoding, max_line, restamps_after }
+        Self {
+            tenant,
+            labels,
+            metadata,
+            encoding,
+            max_line,
+            max_label_values: usize::try_from(max_label_values).unwrap_or(usize::MAX),
+            restamps_after,
+        }
     }
 
     /// What the labels and the tenant of an event depend on, beside its origin.

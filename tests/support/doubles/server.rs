@@ -11,11 +11,13 @@
 //! answered can be looked up.
 
 use super::wire::{self, Answer, Request};
+use rustix::net::{AddressFamily, SocketType, sockopt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::ops::{Deref, DerefMut};
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -181,6 +183,8 @@ pub struct Double<T: Store> {
     shared: Arc<Shared<T>>,
     /// The thread that accepts and owns the listener; none while connections are refused.
     accepting: Mutex<Option<JoinHandle<()>>>,
+    /// Keeps the port while nobody listens on it: another test's store would else be given it.
+    reserved: Mutex<Option<OwnedFd>>,
 }
 
 impl<T: Store> Double<T> {
@@ -205,7 +209,7 @@ impl<T: Store> Double<T> {
             next_number: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let double = Double { address, shared, accepting: Mutex::new(None) };
+        let double = Double { address, shared, accepting: Mutex::new(None), reserved: Mutex::new(None) };
         double.listen(listener);
         double
     }
@@ -228,8 +232,12 @@ impl<T: Store> Double<T> {
             state.listening
         });
         match (was_listening, refuse) {
-            (true, true) => self.close_door(),
+            (true, true) => {
+                self.close_door();
+                *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserve(self.address));
+            }
             (false, false) => {
+                self.reserved.lock().unwrap_or_else(PoisonError::into_inner).take();
                 let listener = TcpListener::bind(self.address).expect("the port is still ours to bind");
                 self.listen(listener);
             }
@@ -311,6 +319,14 @@ impl<T: Store> Drop for Double<T> {
         // A thread that is still busy with its request ends with it; nobody waits longer than this.
         self.shared.wait(Duration::from_secs(5), |state| state.open.is_empty());
     }
+}
+
+/// A socket that has this address and does not listen: who connects is refused.
+fn reserve(address: SocketAddr) -> OwnedFd {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    sockopt::set_socket_reuseaddr(&socket, true).expect("an option of every socket");
+    rustix::net::bind(&socket, &address).expect("the port is still ours to bind");
+    socket
 }
 
 fn accept<T: Store>(listener: &TcpListener, shared: &Arc<Shared<T>>) {
