@@ -31,15 +31,15 @@ fn tailwater(arguments: &[&str], input: &str) -> Output {
     child.wait_with_output().expect("it ends")
 }
 
-fn text(bytes: &[u8]) -> String {
+fn text_of(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
 /// What it shows is what stands in the golden file.
 fn check(name: &str, arguments: &[&str]) {
     let output = tailwater(arguments, "");
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    let (shown, path) = (text(&output.stdout), golden(name));
+    assert_eq!(output.status.code(), Some(0), "{}", text_of(&output.stderr));
+    let (shown, path) = (text_of(&output.stdout), golden(name));
     if std::env::var_os("TAILWATER_BLESS").is_some() {
         fs::write(&path, &shown).expect("written");
     }
@@ -92,6 +92,24 @@ fn nothing_is_touched() {
     assert!(!state.exists());
 }
 
+/// What a transform leaves out is shown with its name, for the sink that has it, and expected by nobody.
+#[test]
+fn who_leaves_a_line_out_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = "sources: { pipe: { type: stdin } }\nsinks: { all: { type: stdout }, few: { type: 'null', transforms: { quiet: { drop: level < warn } } } }\n\
+                tests: [{ sink: few, input: level=debug, expect: [] }, { sink: few, input: level=error, expect: [{ level: error }] }]\n";
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let shown = text_of(&tailwater(&["explain", "--config", settings], "level=info\nlevel=error\n").stdout);
+    assert_eq!(shown.matches("left out by `quiet`").count(), 1, "{shown}");
+    assert_eq!(shown.matches("  few       {}").count(), 1, "{shown}");
+    let output = tailwater(&["explain", "--config", settings, "--json"], "level=info\n");
+    let object: Value = serde_json::from_slice(&output.stdout).expect("an object");
+    assert_eq!((&object["left_out_by"]["few"], &object["sinks"]["few"]), (&"quiet".into(), &Value::Null));
+    assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
+}
+
 #[test]
 fn who_is_not_known_is_said() {
     for (arguments, reason) in [
@@ -101,7 +119,7 @@ fn who_is_not_known_is_said() {
         (vec!["explain", "/nowhere"], "`/nowhere` cannot be read"),
     ] {
         let output = tailwater(&arguments, "x\n");
-        let said = text(&output.stderr);
+        let said = text_of(&output.stderr);
         assert!(said.contains(reason), "{arguments:?}: {said}");
         assert_eq!((output.status.code(), output.stdout.len()), (Some(64), 0), "{arguments:?}");
     }
@@ -111,7 +129,7 @@ fn who_is_not_known_is_said() {
 fn cases_in_the_settings_pass_and_fail() {
     let good = tailwater(&["test", "--config", "pod.yaml"], "");
     assert_eq!(good.status.code(), Some(0), "{good:?}");
-    assert!(text(&good.stdout).ends_with("3 passed\n"), "{}", text(&good.stdout));
+    assert!(text_of(&good.stdout).ends_with("3 passed\n"), "{}", text_of(&good.stdout));
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("bad.yaml");
     let settings = fs::read_to_string(golden("pod.yaml")).expect("settings");
@@ -121,7 +139,7 @@ fn cases_in_the_settings_pass_and_fail() {
     )
     .expect("written");
     let bad = tailwater(&["test", "--config", path.to_str().expect("UTF-8")], "");
-    let shown = text(&bad.stdout);
+    let shown = text_of(&bad.stdout);
     assert_eq!(bad.status.code(), Some(65), "{bad:?}");
     assert!(shown.contains("FAILED structured\n         event 1: `level` is \"warn\", not \"error\"\n"), "{shown}");
     assert!(shown.contains("event 1: there is none; 0 came") && shown.ends_with("2 of 3 failed\n"), "{shown}");

@@ -61,7 +61,12 @@ pub fn plan(old: &Settings, new: &Settings, pipelines: &[Started], most: usize) 
         };
         let is_parsed_same = sink.sources.iter().all(|source| is_parsed_same(old, new, &new.sources[*source]));
         let (before, now) = (names(old, known), names(new, sink));
-        let is_fed_same = before == now && now.iter().all(|source| plan.kept.contains(source));
+        // Parsers are known by their place: those of sources behind one that comes or goes have another.
+        let has_place = |source: &Arc<str>| {
+            let place = |settings: &Settings| settings.sources.iter().find(|of| of.name == *source).map(|of| of.parser);
+            place(old) == place(new)
+        };
+        let is_fed_same = before == now && now.iter().all(|source| plan.kept.contains(source) && has_place(source));
         let is_same = is_common_same && is_parsed_same && is_fed_same && is_sink_same(old, new, known);
         let of_sink = running().filter(|(_, pipeline)| pipeline.name == sink.name).map(|(index, _)| (index, at));
         if is_same { plan.stay.extend(of_sink) } else { plan.refit.extend(of_sink) }

@@ -137,10 +137,11 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             step("redacted", shown(&seen.body));
         }
         for trial in trials {
-            let sent = group.of.iter().find(|(of, _)| std::ptr::eq(*of, trial)).map(|(_, seen)| &seen.sent);
-            let text = match sent {
-                Some(Some(sent)) => shown(sent),
-                Some(None) | None => format!("{red}nothing{reset}"),
+            let seen = group.of.iter().find(|(of, _)| std::ptr::eq(*of, trial)).map(|(_, seen)| seen);
+            let text = match seen.map(|seen| (&seen.sent, &seen.left_out_by)) {
+                Some((Some(sent), _)) => shown(sent),
+                Some((None, Some(name))) => format!("{red}nothing{reset}: left out by `{name}`"),
+                Some((None, None)) | None => format!("{red}nothing{reset}"),
             };
             step(&trial.sink, text);
         }
@@ -201,6 +202,14 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
         let mut object = json!({ "lines": numbers, "source": &*whose.origin.source, "sinks": sinks });
         if let Some((_, seen)) = group.of.first() {
             object["event"] = event(seen);
+        }
+        let left_out: serde_json::Map<String, Value> = group
+            .of
+            .iter()
+            .filter_map(|(trial, seen)| Some((trial.sink.to_string(), seen.left_out_by.as_deref()?.into())))
+            .collect();
+        if !left_out.is_empty() {
+            object["left_out_by"] = Value::Object(left_out);
         }
         _ = writeln!(page, "{object}");
     }

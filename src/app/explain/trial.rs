@@ -22,6 +22,7 @@ use crate::pipeline::feeds::FeedState;
 use crate::pipeline::forge::Forge;
 use crate::pipeline::turn::{End, Reader};
 use crate::transform::redact::Redactor;
+use crate::transform::steps::Steps;
 
 /// An event as a sink's encoder is given it.
 #[derive(Clone, Debug)]
@@ -44,6 +45,8 @@ pub struct Seen {
     pub fields: Vec<(String, String)>,
     /// What was wrong with its form.
     pub flaw: Option<Flaw>,
+    /// The transform that leaves it out, if one does.
+    pub left_out_by: Option<Arc<str>>,
     /// What the sink would send for it, as one JSON object; `None` where that is nothing.
     pub sent: Option<String>,
 }
@@ -51,10 +54,12 @@ pub struct Seen {
 /// What `sink` makes of `bytes`, the whole content of `origin`.
 pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Vec<Seen> {
     let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
-    let seen = Arc::default();
+    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
     let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants_fields();
     let sees_fields = tools.encoder.wants_fields() || names_fields;
-    tools.encoder = Box::new(Witness { inner: tools.encoder, sees_fields, seen: Arc::clone(&seen) });
+    // Asked by the witness, where the forge would ask them: so it sees what they leave out.
+    let steps = std::mem::take(&mut tools.steps);
+    tools.encoder = Box::new(Witness { inner: tools.encoder, steps, sees_fields, seen: Arc::clone(&seen) });
     let mut forge = Forge::new(tools);
     let mut reader = Reader::new(settings.max_line, MAX_OPEN);
     let marks = Arc::new(Marks::new(1));
@@ -74,15 +79,16 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
     loop {
         let end = reader.turn(&mut state, &mut forge, Window::OPEN);
         let batch = forge.seal();
-        let is_stuck = batch.is_none() && end != End::Share;
+        let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let is_stuck = batch.is_none() && seen.is_empty() && end != End::Share;
         if let Some(batch) = batch {
-            let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
-            for (index, seen) in seen.iter_mut().enumerate().take(batch.body.items.len()) {
+            let sent = seen.iter_mut().filter(|seen| seen.left_out_by.is_none());
+            for (index, seen) in sent.enumerate().take(batch.body.items.len()) {
                 let letter = sink.sink.wire.letter(&batch.body, index);
                 seen.sent = Some(String::from_utf8_lossy(&letter).into_owned());
             }
-            all.append(&mut seen);
         }
+        all.append(&mut seen);
         if state.is_final || is_stuck {
             return all;
         }
@@ -104,6 +110,8 @@ impl Content for Bytes {
 /// A sink's encoder with a note of what it is given.
 struct Witness {
     inner: Box<dyn Encoder>,
+    /// The sink's transforms.
+    steps: Steps,
     /// Whether the inner one is given messages and fields.
     sees_fields: bool,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -111,6 +119,9 @@ struct Witness {
 
 impl Encoder for Witness {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
+        let mut wrong = vec![0; self.steps.names().count()];
+        let left_out = self.steps.left_out_by(event, &mut wrong).and_then(|at| self.steps.names().nth(at).cloned());
+        let is_sent = left_out.is_none();
         let seen = Seen {
             spans: event.spans.to_vec(),
             time: event.time,
@@ -121,9 +132,13 @@ impl Encoder for Witness {
             message: event.message.plain().into_owned(),
             fields: fields(&event.fields),
             flaw: event.flaw,
+            left_out_by: left_out,
             sent: None,
         };
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
+        if !is_sent {
+            return;
+        }
         if self.sees_fields {
             self.inner.push(event, body);
         } else {
