@@ -17,6 +17,7 @@ use tailwater::config::{keys as known_keys, parts, schema, settings, show};
 use tailwater::deliver::{self, http};
 use tailwater::exit::Exit;
 use tailwater::flow::account::Account;
+use tailwater::frame::group::traces::LANGUAGES;
 use tailwater::metrics::Metrics;
 use tailwater::metrics::look::{FilteredLook, Lag, Look, WorkloadLook, WorkloadName};
 use tailwater::model::settings::Key;
@@ -65,6 +66,7 @@ fn settings() {
         "parsers" => Some(parsers()),
         "presets" => Some(presets()),
         "transforms" => Some(keys(&[transforms::KEYS])),
+        "traces" => Some(traces()),
         "source" => Some(keys(&[parts::SOURCE_KEYS])),
         "sources" => Some(sources::KINDS.iter().map(|kind| section(kind.name, kind.help, kind.keys)).collect()),
         "sink" => Some(keys(&[parts::SINK_KEYS])),
@@ -383,6 +385,11 @@ fn is_blessed() -> bool {
 fn presets() -> String {
     let rows = PRESETS.iter().map(|preset| format!("| `{}` | {} |\n", preset.name, preset.help));
     format!("| preset | |\n|---|---|\n{}", rows.collect::<String>())
+}
+
+fn traces() -> String {
+    let rows = LANGUAGES.iter().map(|language| format!("| `{}` | {} |\n", language.name, language.help));
+    format!("| preset | traces of |\n|---|---|\n| `auto` | all but `indented` |\n{}", rows.collect::<String>())
 }
 
 fn exit_codes() -> String {

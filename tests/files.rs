@@ -7,6 +7,7 @@
 //! - `gone`      truncated, deleted, replaced, come again
 //! - `first_line` gone before the first line has its end
 //! - `found`     what is followed, and what is left out
+//! - `traces`    stack traces that are open when something happens
 //! - `odd`       lines and files as nobody wants them
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
@@ -25,5 +26,7 @@ mod odd;
 mod rotation;
 #[path = "files/rotators.rs"]
 mod rotators;
+#[path = "files/traces.rs"]
+mod traces;
 #[path = "files/world.rs"]
 mod world;

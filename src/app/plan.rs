@@ -13,7 +13,9 @@ use crate::sources::files::change::SPARE;
 /// Keys at the top that are read at the start only.
 const FIXED: [&str; 3] = ["state_dir", "admin", "log"];
 /// Keys at the top that change what every sink does with a line.
-const COMMON: [&str; 5] = ["max_line", "fields", "parse", "redact", "transforms"];
+const COMMON: [&str; 6] = ["max_line", "fields", "parse", "multiline", "redact", "transforms"];
+/// The keys of a source that say how its lines are read, and nothing of where they are.
+const READ: [&str; 2] = ["parse", "multiline"];
 /// Keys at the top that say what is held of deleted files.
 const HELD: [&str; 2] = ["hold_deleted", "hold_deleted_bytes"];
 
@@ -102,16 +104,16 @@ fn source<'s>(settings: &'s Settings, name: &str) -> Option<&'s Node> {
 }
 
 fn is_parsed_same(old: &Settings, new: &Settings, of: &Source) -> bool {
-    let parse = |settings| source(settings, &of.name).and_then(|source| source.get("parse"));
-    same(parse(old), parse(new))
+    let read = |settings, key| source(settings, &of.name).and_then(|source| source.get(key));
+    READ.iter().all(|key| same(read(old, key), read(new, key)))
 }
 
-/// The sources that are what they were, but for their parser. A pipe cannot be another.
+/// The sources that are what they were, but for how their lines are read. A pipe cannot be another.
 fn kept_sources(old: &Settings, new: &Settings) -> Result<Vec<Arc<str>>, String> {
     let bare = |node: Option<&Node>| -> Option<Node> {
         let mut node = node?.clone();
         if let Value::Map(entries) = &mut node.value {
-            entries.retain(|(key, ..)| key != "parse");
+            entries.retain(|(key, ..)| !READ.contains(&key.as_str()));
         }
         Some(node)
     };

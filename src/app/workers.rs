@@ -71,6 +71,7 @@ pub fn tools(settings: &Settings, sink: &Sink, budget: Budget) -> Tools {
     Tools {
         encoder: sink.sink.encoder(),
         parsers: settings.parsers.clone(),
+        multiline: settings.multiline.clone(),
         batch: sink.batch.clone(),
         budget,
         permit_bytes: sink.permit_bytes(settings.max_line),

@@ -97,6 +97,7 @@ impl Level {
             "map of sinks" => Self::Parts(sinks::KINDS.iter().flat_map(sink_tables).collect()),
             "map of transforms" => Self::Parts(vec![transforms::KEYS]),
             "parser" => Self::Names,
+            "preset, or a list of them" => Self::List,
             kind if kind.starts_with("map of ") => Self::Names,
             kind if kind.starts_with("list of ") => Self::List,
             _ => Self::Value,
@@ -162,7 +163,9 @@ fn value(level: &Level, text: &str, place: &Place, problems: &mut Problems) -> O
     let (is_list, is_map) = (trimmed.starts_with('['), trimmed.starts_with('{'));
     let is_yaml = match level {
         Level::List => is_list,
-        Level::Keys(_) | Level::Parts(_) | Level::Names => is_map,
+        // Some stand for a list as well.
+        Level::Keys(_) => is_map || is_list,
+        Level::Parts(_) | Level::Names => is_map,
         Level::Value => false,
     };
     if !is_yaml {

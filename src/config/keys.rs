@@ -4,6 +4,7 @@ use super::cases;
 use crate::deliver;
 use crate::deliver::http::settings as http;
 use crate::flow::{batch, retry};
+use crate::frame::group::rules;
 use crate::model::settings::Key;
 use crate::sources::spool;
 use crate::transform::redact::settings as redact;
@@ -23,6 +24,7 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("redact", redact::KEYS),
     ("tests", cases::KEYS),
     ("expect", cases::EXPECT_KEYS),
+    ("multiline", rules::KEYS),
 ];
 
 /// The keys of a map that may stand under `key`. `None` for keys with other values.

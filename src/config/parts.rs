@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::machine::Machine;
 use crate::deliver::{self, DeadLetter, http};
 use crate::flow::batch;
+use crate::frame::group::rules::Rules;
 use crate::model::feed::ParserName;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value, meant, nearest};
 use crate::parse::Parser;
@@ -26,6 +27,12 @@ pub const SOURCE_KEYS: &[Key] = &[
         kind: "parser",
         default: "",
         help: "how its lines are understood; `parse` at the top if not set",
+    },
+    Key {
+        name: "multiline",
+        kind: "preset, a list of them or a map",
+        default: "",
+        help: "which of its lines make one event; `multiline` at the top if not set",
     },
 ];
 
@@ -142,16 +149,36 @@ impl Sink {
     }
 }
 
-/// Reads the sources. `parse` is the parser of those that name none; `parsers` takes the parsers they refer to.
-pub(super) fn sources(
-    entries: Entries<'_>,
-    parse: Option<&Node>,
-    parsers: &mut Vec<Parser>,
-    problems: &mut Problems,
-) -> Vec<Source> {
-    // A wrong parser at the top is reported once, not by every source that falls back to it.
-    let default =
-        parse.map_or(Some(Parser::Auto), |node| Parser::from_settings(node, problems)).unwrap_or(Parser::Auto);
+/// How the lines of sources are read: what they refer to by index, and what those get that say nothing.
+pub(super) struct Readings {
+    pub(super) parsers: Vec<Parser>,
+    pub(super) multiline: Vec<Rules>,
+    default: (Parser, Rules),
+}
+
+impl Readings {
+    /// With what stands at the top. What is wrong there is reported once, not by every source that falls back to it.
+    pub(super) fn new(parse: Option<&Node>, multiline: Option<&Node>, problems: &mut Problems) -> Self {
+        let parser = parse.and_then(|node| Parser::from_settings(node, problems)).unwrap_or(Parser::Auto);
+        let rules = multiline.and_then(|node| Rules::from_settings(node, problems)).unwrap_or_default();
+        Self { parsers: Vec::new(), multiline: Vec::new(), default: (parser, rules) }
+    }
+
+    /// Takes what a source says of itself.
+    fn take(&mut self, section: &mut Section<'_>) -> ParserName {
+        let parse = section.node("parse");
+        let parser = parse.map_or(Some(self.default.0.clone()), |node| Parser::from_settings(node, section.problems()));
+        let multiline = section.node("multiline");
+        let rules =
+            multiline.map_or(Some(self.default.1.clone()), |node| Rules::from_settings(node, section.problems()));
+        self.parsers.push(parser.unwrap_or(Parser::Auto));
+        self.multiline.push(rules.unwrap_or_default());
+        ParserName(self.parsers.len() - 1)
+    }
+}
+
+/// Reads the sources; `readings` takes how their lines are read.
+pub(super) fn sources(entries: Entries<'_>, readings: &mut Readings, problems: &mut Problems) -> Vec<Source> {
     let mut read: Vec<Source> = Vec::new();
     for (name, place, node) in entries {
         check_name("source", name, place, problems);
@@ -159,12 +186,10 @@ pub(super) fn sources(
         let Some(kind) = kind_of("source", name, place, node, known, problems) else { continue };
         let mut section = Section::new(format!("source `{name}`"), node, &source_tables(kind), problems);
         section.text("type");
-        let parser =
-            section.node("parse").map_or(Some(default.clone()), |node| Parser::from_settings(node, section.problems()));
+        let parser = readings.take(&mut section);
         let settings = (kind.read)(&mut section);
         section.end();
-        let parser_name = ParserName(parsers.len());
-        let source = Source { name: name.into(), place: place.clone(), kind: kind.name, settings, parser: parser_name };
+        let source = Source { name: name.into(), place: place.clone(), kind: kind.name, settings, parser };
         if let (false, Some(first)) = (source.has_files(), read.iter().find(|other| !other.has_files())) {
             problems.add_with_hint(
                 place,
@@ -172,7 +197,6 @@ pub(super) fn sources(
                 "a pipe can be read once: name the first in the `sources` of several sinks instead",
             );
         }
-        parsers.push(parser.unwrap_or(Parser::Auto));
         read.push(source);
     }
     read

@@ -10,6 +10,7 @@ use super::keys::keys_below;
 use super::parts::{SINK_KEYS, SOURCE_KEYS, sink_tables, source_tables};
 use super::settings::KEYS;
 use super::show::is_value;
+use crate::frame::group::traces::LANGUAGES;
 use crate::model::settings::Key;
 use crate::model::units::{DURATION_UNITS, SIZE_UNITS};
 use crate::transform::redact::presets::PRESETS;
@@ -53,6 +54,7 @@ fn typed(default: &str) -> Value {
 fn shape(key: &Key) -> Value {
     match (keys_below(key.name), key.kind) {
         (Some(known), "map") => object(&[known]),
+        (Some(known), "preset, a list of them or a map") => either([multiline(["none"]), object(&[known])]),
         (Some(known), kind) => either([choices(kind), object(&[known])]),
         (None, "map of sources") => {
             parts(SOURCE_KEYS, sources::KINDS.iter().map(|kind| (kind.name, kind.help, source_tables(kind))))
@@ -101,6 +103,9 @@ fn value(kind: &str) -> Option<Value> {
         let item = json!({ "enum": names });
         return Some(either([item.clone(), json!({ "type": "array", "items": item })]));
     }
+    if kind == "preset, or a list of them" {
+        return Some(multiline([]));
+    }
     if let Some(items) = kind.strip_prefix("list of ") {
         let item = match items {
             "globs" | "URLs" | "sources" | "names" | "formats" => text(),
@@ -111,7 +116,8 @@ fn value(kind: &str) -> Option<Value> {
     let units = |units: &[(&str, u64)]| units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
     Some(match kind {
         "regular expression, or a list of them" => either([text(), json!({ "type": "array", "items": text() })]),
-        "text" | "template" | "condition" | "path" | "URL" | "URL or `none`" | "address and port" => text(),
+        "text" | "template" | "regular expression" | "condition" | "path" | "URL" | "URL or `none`"
+        | "address and port" => text(),
         "size" => pattern(&format!("^[0-9]+ ?({})$", units(SIZE_UNITS)), "64MiB"),
         "duration" => pattern(&duration(), "1s"),
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),
@@ -134,6 +140,13 @@ fn choices(kind: &str) -> Value {
         kind.split('`').skip(1).step_by(2).filter(|name| !name.contains('{')).collect()
     };
     either([json!({ "enum": names }), variable()])
+}
+
+/// The name of a preset of `multiline`, or a list of them; the names in `alone` stand in no list.
+fn multiline<const N: usize>(alone: [&str; N]) -> Value {
+    let names = ["auto"].into_iter().chain(LANGUAGES.iter().map(|language| language.name)).collect::<Vec<_>>();
+    let all = alone.into_iter().chain(names.iter().copied()).collect::<Vec<_>>();
+    either([json!({ "enum": all }), json!({ "type": "array", "items": { "enum": names }, "minItems": 1 })])
 }
 
 /// Any single value: the program takes it as it was typed.

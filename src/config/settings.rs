@@ -15,6 +15,7 @@ use super::parts::{self, Common, Entries, Scarce, Sink, Source};
 use super::{environment, renamed, vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
+use crate::frame::group::rules::Rules;
 use crate::log;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value};
 use crate::model::units;
@@ -82,6 +83,12 @@ pub const KEYS: &[Key] = &[
         help: "how lines are understood, where a source does not say",
     },
     Key {
+        name: "multiline",
+        kind: "preset, a list of them or a map",
+        default: "auto",
+        help: "which lines make one event, where a source does not say",
+    },
+    Key {
         name: "redact",
         kind: "map",
         default: "",
@@ -143,6 +150,8 @@ pub struct Settings {
     pub once: bool,
     /// The parsers that sources refer to by index.
     pub parsers: Vec<Parser>,
+    /// Which of their lines make one event, by the same index.
+    pub multiline: Vec<Rules>,
     /// Where lines come from; at least one.
     pub sources: Vec<Source>,
     /// Where events go; at least one.
@@ -236,16 +245,16 @@ impl Settings {
         let max_line = root.parsed("max_line", max_line).unwrap_or(256 << 10);
         let fields = root.text_map("fields").unwrap_or_default();
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
-        let parse = root.node("parse");
+        let (parse, multiline) = (root.node("parse"), root.node("multiline"));
         let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
         let transforms = transforms::Settings::read(&mut root, "transforms");
         let common = Common { redact, transforms };
         let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();
-        let mut parsers = Vec::new();
+        let mut readings = parts::Readings::new(parse, multiline, found);
         let sources = entries(&tree, sources, "sources", found);
         let typed_sources: Vec<&str> = sources.iter().map(|(name, ..)| *name).collect();
-        let sources = parts::sources(sources, parse, &mut parsers, found);
+        let sources = parts::sources(sources, &mut readings, found);
         let sinks = entries(&tree, sinks, "sinks", found);
         let given = parts::given(fields, machine);
         let mut sinks = parts::sinks(sinks, &typed_sources, &sources, &given, &common, found);
@@ -279,7 +288,8 @@ impl Settings {
             reload_on_change,
             max_line,
             once,
-            parsers,
+            parsers: readings.parsers,
+            multiline: readings.multiline,
             sources,
             sinks,
             tests,

@@ -65,6 +65,11 @@ impl Ledger {
         }
     }
 
+    /// The last point that was noted.
+    pub fn last_point(&self) -> u64 {
+        self.points.back().map_or(0, |(offset, _)| *offset)
+    }
+
     /// Notes when a range of content was first read. Ranges come in ascending order.
     pub fn note_reading(&mut self, reading: Reading) {
         debug_assert!(self.readings.back().is_none_or(|last| last.end <= reading.start));

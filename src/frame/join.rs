@@ -19,7 +19,7 @@ use crate::model::event::{Entry, Flaw, Span, Stream};
 use crate::model::time::Time;
 
 /// How many streams are told apart: stdout, stderr, and lines that do not say.
-const STREAMS: usize = 3;
+pub(super) const STREAMS: usize = 3;
 
 /// Joins pieces; one per worker, used for one file at a time.
 #[derive(Debug)]

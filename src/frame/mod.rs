@@ -1,9 +1,9 @@
 //! Bytes of a file → entries. Pure: takes bytes, returns facts.
 //!
 //! ```text
-//! buffer ─▶ lines ─▶ framer (cri | docker | plain) ─▶ joiner ─▶ text ─▶ (parse)
-//!           cut at LF  the runtime's wrapping undone   pieces     bytes → at most
-//!                                                      → a line   `max_line` of UTF-8
+//! buffer ─▶ lines ─▶ framer (cri | docker | plain) ─▶ joiner ─▶ grouper ─▶ text ─▶ (parse)
+//!           cut at LF  the runtime's wrapping undone   pieces     lines      bytes → at most
+//!                                                      → a line   → a trace  `max_line` of UTF-8
 //! ```
 //!
 //! In reading order:
@@ -11,6 +11,7 @@
 //! - [`cri`], [`docker`], [`plain`]: one line with the runtime's wrapping undone
 //! - [`time_cache`]: the runtime's time, of which mostly only the seconds change from line to line
 //! - [`join`]: pieces of a line that the runtime split, joined per stream
+//! - [`group`]: lines that are one event, such as stack traces, grouped per stream
 //! - [`text`] and [`cut`]: valid UTF-8 of a bounded length
 //!
 //! **Invariant**: framing is total. Every line becomes exactly one [`Entry`]; one that is not of its file's format
@@ -22,6 +23,7 @@
 pub mod cri;
 pub mod cut;
 pub mod docker;
+pub mod group;
 pub mod join;
 pub mod lines;
 pub mod plain;

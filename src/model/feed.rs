@@ -103,7 +103,8 @@ pub struct Feed {
     pub parser: ParserName,
 }
 
-/// Which of the settings' parsers handles a feed: an index into the program's list of parsers.
+/// Which of the settings' parsers handles a feed: an index into the program's list of parsers, and into that of the rules by which
+/// lines make one event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ParserName(pub usize);
 

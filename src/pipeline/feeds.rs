@@ -50,10 +50,12 @@ pub struct FeedState {
     pub pos: u64,
     /// Behind the last byte ever read.
     pub seen: u64,
-    /// Up to where each stream was handed on; behind `pos` where a piece is open there.
+    /// Up to where each stream was handed on; behind `pos` where a piece or an event is open there.
     pub joined: join::State,
-    /// Whether a piece is open at `pos`.
-    pub has_open: bool,
+    /// Where the events that are open began to overlap.
+    pub run: Option<u64>,
+    /// How long the file must not grow until what is open at `pos` is closed; `None` where nothing is.
+    pub open_for: Option<Duration>,
     /// The runs of equal times, behind everything handed on.
     pub runs: Runs,
     /// Whether `pos` stands within a line that was cut.
@@ -106,7 +108,8 @@ impl FeedState {
             pos: resume.from,
             seen: resume.from,
             joined: join::State::default(),
-            has_open: false,
+            run: None,
+            open_for: None,
             runs: resume.runs,
             in_cut: false,
             known_until: resume.ahead.last().map_or(resume.offset, |span| span.end),
@@ -165,6 +168,15 @@ impl FeedState {
             (true, News::Told) => TOLD_FACTOR,
         };
         self.due = now + poll * factor;
+        if let Some(wait) = self.open_for {
+            // What is open is closed when it is time, however idle the file is.
+            self.due = self.due.min((self.news + wait).max(now + poll));
+        }
+    }
+
+    /// When the byte at `offset` was first read, where that was noted.
+    pub fn reading_at(&self, offset: u64) -> Option<Time> {
+        self.ledger.reading_at(offset).map(|reading| reading.time)
     }
 
     /// Notes that it is to be looked at at once.

@@ -10,6 +10,7 @@ use super::redacted::{self, Redacted};
 use crate::flow::account::Tally;
 use crate::flow::pace::Stream;
 use crate::flow::{batch, runs};
+use crate::frame::group::rules::Rules;
 use crate::frame::{cut, text};
 use crate::model::batch::Batch;
 use crate::model::body::Body;
@@ -33,6 +34,8 @@ pub struct Tools {
     pub encoder: Box<dyn Encoder>,
     /// The parsers of the settings; feeds name theirs by index.
     pub parsers: Vec<Parser>,
+    /// Which lines make one event, by the same index; the reader's.
+    pub multiline: Vec<Rules>,
     /// How batches are cut.
     pub batch: batch::Settings,
     /// The pipeline's memory.
@@ -57,6 +60,8 @@ pub struct Forge {
     spare: Option<Vec<u8>>,
     last_id: u64,
     text: String,
+    /// The message of an event of several lines whose first one has structure.
+    message: String,
     redacted: Redacted,
     pairs: Scratch,
     /// Whether the encoder looks at messages and fields.
@@ -121,6 +126,7 @@ impl Forge {
             spare: None,
             last_id: 0,
             text: String::new(),
+            message: String::new(),
             redacted: Redacted::default(),
             pairs: Scratch::default(),
             wants_fields,
@@ -150,7 +156,7 @@ impl Forge {
     #[inline]
     pub fn is_full(&self) -> bool {
         self.open.as_ref().is_some_and(|open| {
-            open.body.bytes.len() >= self.tools.batch.max_bytes || open.body.items.len() >= self.tools.batch.max_items()
+            open.body.bytes.len() >= self.tools.batch.max_bytes || open.body.spans.len() >= self.tools.batch.max_items()
         })
     }
 
@@ -234,7 +240,7 @@ impl Forge {
                 let run = &mut context.runs[runs::index(entry.stream)];
                 (time, TimeSource::Runtime, runs::nudge(run, time))
             }
-            (None, Some(reading)) => match self.time_in(entry.body, reading) {
+            (None, Some(reading)) => match self.time_in(first_of(entry.body, spans), reading) {
                 Some(found) => (found, TimeSource::Line, place_below_a_millisecond(spans)),
                 None => (reading.time, TimeSource::Reading, place_in(reading, spans)),
             },
@@ -255,11 +261,12 @@ impl Forge {
         let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
         let mut pairs = self.pairs.lend();
         let parser = &mut self.tools.parsers[context.parser.0];
+        let head = first_line(body, spans);
         let parsed = if self.wants_fields {
-            parser.parse(body, &mut pairs)
+            parser.parse(head, &mut pairs)
         } else {
-            let (level, missed) = parser.level(body, &mut pairs);
-            Parsed { level, message: Text::Plain(body), fields: Fields::None, missed }
+            let (level, missed) = parser.level(head, &mut pairs);
+            Parsed { level, message: Text::Plain(head), fields: Fields::None, missed }
         };
         let flaw = flaw.or_else(|| parsed.missed.then_some(Flaw::NotParsed));
         match flaw {
@@ -278,7 +285,7 @@ impl Forge {
             stream: entry.stream,
             level: parsed.level,
             body,
-            message: parsed.message,
+            message: with_rest(parsed.message, head, body, &mut self.message),
             fields: parsed.fields,
             flaw,
         };
@@ -320,6 +327,34 @@ fn place_below_a_millisecond(spans: &[Span]) -> u32 {
     spans.first().map_or(0, |span| (span.start % 1_000_000) as u32)
 }
 
+/// The part of an event that is parsed: what follows its first line is a trace, which has no structure to look for.
+#[inline]
+fn first_line<'b>(body: &'b str, spans: &[Span]) -> &'b str {
+    // A line of pieces has no LF.
+    if spans.len() == 1 { body } else { &body[..first_of(body.as_bytes(), spans).len()] }
+}
+
+#[inline]
+fn first_of<'b>(body: &'b [u8], spans: &[Span]) -> &'b [u8] {
+    let end = if spans.len() == 1 { None } else { memchr::memchr(b'\n', body) };
+    &body[..end.unwrap_or(body.len())]
+}
+
+/// The message of the first line and the lines behind it: whatever a parser takes for the message, none of these is lost.
+#[inline]
+fn with_rest<'m>(message: Text<'m>, head: &str, body: &'m str, scratch: &'m mut String) -> Text<'m> {
+    if head.len() == body.len() {
+        return message;
+    }
+    if matches!(message, Text::Plain(plain) if plain == head) {
+        return Text::Plain(body);
+    }
+    scratch.clear();
+    scratch.push_str(&message.plain());
+    scratch.push_str(&body[head.len()..]);
+    Text::Plain(scratch)
+}
+
 /// A line longer than this is cut before its end is seen: the longest text and the runtime's wrapping around it.
 pub fn longest_line(max_line: usize) -> usize {
     max_line + (16 << 10)
@@ -327,3 +362,26 @@ pub fn longest_line(max_line: usize) -> usize {
 
 /// Stands for the bytes of a line that was cut before its end was seen.
 pub const UNCOUNTED: u64 = cut::UNCOUNTED;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, message: Option<Text<'_>>, expected: &str) {
+        let spans = [Span { start: 0, end: 1 }, Span { start: 1, end: 2 }];
+        let head = first_line(body, &spans);
+        let mut scratch = "before".to_owned();
+        let message = with_rest(message.unwrap_or(Text::Plain(head)), head, body, &mut scratch);
+        assert_eq!(message.plain(), expected, "{body}");
+    }
+
+    #[test]
+    fn no_line_of_an_event_is_lost_to_its_parser() {
+        check("failed\n\tat a.B", None, "failed\n\tat a.B");
+        check("level=error msg=failed\n\tat a.B", Some(Text::Plain("failed")), "failed\n\tat a.B");
+        check("{\"msg\":\"a\\tb\"}\n\tat a.B", Some(Text::Escaped("a\\tb")), "a\tb\n\tat a.B");
+        // Of pieces, one line.
+        check("failed", Some(Text::Plain("a")), "a");
+        assert_eq!(first_line("a\nb", &[Span { start: 0, end: 4 }]), "a\nb", "not several lines");
+    }
+}

@@ -19,7 +19,8 @@
 //! - `pass`: every feed that is due has its turn
 //! - `settle`: what a delivery reports
 //! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
-//! - [`turn`]: reading: lines, entries, pieces joined
+//! - [`turn`]: reading: lines, entries
+//! - `hand`: pieces joined, lines grouped, events handed on
 //! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
 //!
 //! What a transform leaves out is settled where it is read, and its cursor written within [`WRITE_AFTER`].
@@ -28,6 +29,7 @@
 pub mod books;
 pub mod feeds;
 pub mod forge;
+pub mod hand;
 mod pass;
 mod redacted;
 pub mod refit;
@@ -188,13 +190,14 @@ impl Pipeline {
         let max_age = parts.tools.batch.max_age;
         let mut books = Books::default();
         books.take_steps(parts.tools.steps.names());
+        let reader = Reader::new(max_line, MAX_OPEN, parts.tools.multiline.clone());
         Self {
             name: parts.name,
             index: parts.index,
             worker: parts.worker,
             beat: parts.beat,
             forge: Forge::new(parts.tools),
-            reader: Reader::new(max_line, MAX_OPEN),
+            reader,
             max_age,
             poll_interval: poll_interval(parts.poll_interval, max_age),
             longest_poll: parts.poll_interval,

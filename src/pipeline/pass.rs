@@ -184,7 +184,8 @@ impl Pipeline {
         }
         match self.stop {
             None => true,
-            Some(stop) => !state.feed.replayable || (stop.drain && !state.at_end),
+            // What is open at a file's end is drained, too: soon it is known that nothing follows.
+            Some(stop) => !state.feed.replayable || (stop.drain && (!state.at_end || state.open_for.is_some())),
         }
     }
 }

@@ -46,7 +46,7 @@ impl Pipeline {
         self.count();
         self.max_age = tools.batch.max_age;
         self.poll_interval = poll_interval(self.longest_poll, self.max_age);
-        self.reader = Reader::new(tools.max_line, MAX_OPEN);
+        self.reader = Reader::new(tools.max_line, MAX_OPEN, tools.multiline.clone());
         self.books.take_steps(tools.steps.names());
         self.forge = Forge::new(tools);
         self.pace = Pace::default();

@@ -1,5 +1,6 @@
 //! Any cutting of the input into reads, batches, answers and restarts gives the same events.
 
+mod group;
 mod pace;
 mod replaced;
 
@@ -15,6 +16,7 @@ use super::refit::Refit;
 use super::*;
 use crate::flow::batch;
 use crate::flow::checkpoint::{OriginRecord, State};
+use crate::frame::group::rules::Rules;
 use crate::metrics::Metrics;
 use crate::model::batch::{Fate, Settled};
 use crate::model::body::{Body, Group};
@@ -96,11 +98,28 @@ impl Book for Memory {
 }
 
 /// What a pipeline does beside.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 struct Ways {
     restamps: bool,
     redacts: bool,
     filters: bool,
+    /// `start` stands for an expression.
+    multiline: &'static str,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self { restamps: false, redacts: false, filters: false, multiline: "auto" }
+    }
+}
+
+impl Ways {
+    fn rules(self) -> Rules {
+        match self.multiline {
+            "start" => Rules::start("^[E#]").expect("an expression"),
+            name => Rules::preset(name).expect("a preset"),
+        }
+    }
 }
 
 /// A pipeline and the store behind it.
@@ -255,7 +274,12 @@ impl World {
         let sent = Arc::clone(&self.sent);
         let redactor = self.ways.redacts.then(Redactor::all).flatten();
         let refit = Refit {
-            tools: tools(Box::new(Plain { restamps: self.ways.restamps }), redactor, steps_of(self.ways)),
+            tools: tools(
+                Box::new(Plain { restamps: self.ways.restamps }),
+                redactor,
+                steps_of(self.ways),
+                self.ways.rules(),
+            ),
             outlet: Box::new(move |batch| sent.lock().expect("not poisoned").push(batch)),
             sources: vec![("s".into(), ParserName(0))],
             done: Box::new(|_| ()),
@@ -321,7 +345,7 @@ impl World {
 
 fn start(book: &Arc<Memory>, ways: Ways) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let redactor = ways.redacts.then(Redactor::all).flatten();
-    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor, steps_of(ways))
+    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor, steps_of(ways), ways.rules())
 }
 
 /// What leaves out lines by their length, and by how they were split.
@@ -338,7 +362,7 @@ fn steps_of(ways: Ways) -> Steps {
 }
 
 fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
-    start_as(book, encoder, None, Steps::default())
+    start_as(book, encoder, None, Steps::default(), Rules::default())
 }
 
 fn start_as(
@@ -346,6 +370,7 @@ fn start_as(
     encoder: Box<dyn Encoder>,
     redactor: Option<Redactor>,
     steps: Steps,
+    rules: Rules,
 ) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let (sender, inbox) = channel();
     let sent = Arc::new(Mutex::new(Vec::new()));
@@ -355,7 +380,7 @@ fn start_as(
         index: 0,
         worker: 0,
         beat: Arc::default(),
-        tools: tools(encoder, redactor, steps),
+        tools: tools(encoder, redactor, steps, rules),
         poll_interval: Duration::ZERO,
         book: Arc::clone(book) as _,
         inbox,
@@ -365,12 +390,13 @@ fn start_as(
     (pipeline, sent, sender)
 }
 
-fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps) -> Tools {
+fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps, rules: Rules) -> Tools {
     let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
     let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
     Tools {
         encoder,
         parsers: vec![Parser::Plain],
+        multiline: vec![rules],
         batch,
         budget: Budget::new(3 * permit_bytes),
         permit_bytes,

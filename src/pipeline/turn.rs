@@ -1,4 +1,4 @@
-//! A feed's turn: its bytes are read, cut into lines, unwrapped, joined, and handed to the forge.
+//! A feed's turn: its bytes are read, cut into lines, unwrapped, and given to `hand`, which joins and groups them.
 //!
 //! ```text
 //!          pos                 base+filled
@@ -14,13 +14,15 @@ use std::time::{Duration, Instant, SystemTime};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::feeds::FeedState;
-use super::forge::{Context, Forge, UNCOUNTED, longest_line};
-use crate::flow::account::Tally;
+use super::forge::{Forge, UNCOUNTED, longest_line};
+use super::hand::{Count, Hand};
 use crate::flow::pace::Window;
 use crate::frame::Framer;
-use crate::frame::join::{Joined, Joiner, Step};
+use crate::frame::group::Grouper;
+use crate::frame::group::rules::Rules;
+use crate::frame::join::Joiner;
 use crate::frame::lines::Lines;
-use crate::model::event::{Entry, Span};
+use crate::model::event::Span;
 use crate::model::feed::{Reading, read_full};
 use crate::model::origin::{Format, HEAD_MAX};
 use crate::model::time::Time;
@@ -31,6 +33,8 @@ const CHUNK: usize = 128 << 10;
 const QUANTUM: u64 = 512 << 10;
 /// An open piece whose file did not grow for this long is taken for a line that its container never finished.
 const DANGLING_AFTER: Duration = Duration::from_secs(30);
+/// An open event whose file did not grow for its gap and this long is over: the next line's own time is later by more than the gap.
+const GAP_SLACK: Duration = Duration::from_millis(250);
 
 /// How a turn ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,35 +51,14 @@ pub enum End {
     Overtaken,
 }
 
-/// What became of a turn's entries.
-#[derive(Debug, Default)]
-pub struct Count {
-    /// In the open batch.
-    pub handed_on: Tally,
-    /// Left out, by step; as long as the last step that left out any.
-    pub filtered: Vec<Tally>,
-}
-
-impl Count {
-    fn clear(&mut self) {
-        self.handed_on = Tally::default();
-        self.filtered.clear();
-    }
-
-    #[cold]
-    fn filter(&mut self, step: usize, tally: Tally) {
-        if self.filtered.len() <= step {
-            self.filtered.resize(step + 1, Tally::default());
-        }
-        self.filtered[step].add(tally);
-    }
-}
-
 /// What turns need: buffers that belong to the worker.
 pub struct Reader {
     buffer: Vec<u8>,
     framers: [Framer; 3],
     joiner: Joiner,
+    grouper: Grouper,
+    /// Which lines make one event, by the place of the feed's parser.
+    rules: Vec<Rules>,
     longest: usize,
     /// What became of the last turn's entries.
     pub count: Count,
@@ -84,13 +67,15 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// For lines of at most `max_line` bytes and pieces that stay open for at most `max_open` bytes of their file.
-    pub fn new(max_line: usize, max_open: u64) -> Self {
+    /// For lines of at most `max_line` bytes, and pieces and events that stay open for at most `max_open` bytes of their file.
+    pub fn new(max_line: usize, max_open: u64, rules: Vec<Rules>) -> Self {
         let longest = longest_line(max_line);
         Self {
             buffer: vec![0; longest + CHUNK],
             framers: [Format::Cri, Format::Docker, Format::Plain].map(Framer::new),
             joiner: Joiner::new(max_line, max_open),
+            grouper: Grouper::new(max_line, max_open),
+            rules,
             longest,
             count: Count::default(),
             cut: 0,
@@ -111,7 +96,7 @@ impl Reader {
         }
         match is_unchanged(state) {
             Look::News => {}
-            Look::Same if (ended && state.pos < state.seen) || self.is_dangling(state) => {}
+            Look::Same if (ended && state.pos < state.seen) || Self::is_dangling(state) => {}
             Look::Same => {
                 state.is_final = ended;
                 return End::AtEnd;
@@ -127,8 +112,8 @@ impl Reader {
         end
     }
 
-    fn is_dangling(&self, state: &FeedState) -> bool {
-        state.has_open && state.news.elapsed() >= DANGLING_AFTER
+    fn is_dangling(state: &FeedState) -> bool {
+        state.open_for.is_some_and(|wait| state.news.elapsed() >= wait)
     }
 }
 
@@ -172,6 +157,7 @@ impl Turn<'_> {
         self.base = self.state.pos;
         self.filled = 0;
         self.reader.joiner.begin(self.state.joined);
+        self.reader.grouper.begin(self.state.run);
         let quantum_end = self.base + QUANTUM;
         let end = loop {
             match self.fill() {
@@ -187,8 +173,9 @@ impl Turn<'_> {
             if !self.lines() {
                 break End::NoRoom;
             }
-            let is_open = self.reader.joiner.open_start().is_some();
-            if self.base >= quantum_end && !is_open {
+            // What is open is read again: not much of it, and some way was made.
+            let open = self.hand().open_start().unwrap_or(self.base);
+            if self.base >= quantum_end && self.base - open <= QUANTUM / 4 {
                 break End::Share;
             }
         };
@@ -235,7 +222,8 @@ impl Turn<'_> {
     fn lines(&mut self) -> bool {
         loop {
             if self.state.in_cut {
-                if !self.close_overdue(self.base + self.filled as u64) {
+                let seen = Span { start: self.base, end: self.base + self.filled as u64 };
+                if !self.hand().close_overdue(None, seen) {
                     return false;
                 }
                 if !self.skip_cut() {
@@ -316,7 +304,7 @@ impl Turn<'_> {
 
     /// Nothing more is there. If nothing more will come, what is open is closed.
     fn finish(&mut self, ended: bool) -> End {
-        let is_dangling = self.reader.is_dangling(self.state);
+        let is_dangling = Reader::is_dangling(self.state);
         if ended && self.filled > 0 && !self.state.in_cut {
             let span = Span { start: self.base, end: self.base + self.filled as u64 };
             let buffer = std::mem::take(&mut self.buffer);
@@ -327,26 +315,27 @@ impl Turn<'_> {
             }
             self.advance(self.filled);
         }
-        if ended || is_dangling {
-            while self.reader.joiner.open_start().is_some() {
-                if !self.forge.is_ready() {
-                    return End::NoRoom;
-                }
-                let Some(joined) = self.reader.joiner.flush() else { break };
-                hand_on(self.state, self.forge, &mut self.reader.count, &joined);
-            }
+        let has_piece = self.reader.joiner.open_start().is_some();
+        if (ended || is_dangling) && !self.hand().flush(ended || has_piece) {
+            return End::NoRoom;
         }
         End::AtEnd
     }
 
     /// Notes where the next turn begins.
     fn leave(&mut self) {
-        self.state.joined = self.reader.joiner.state();
-        let open = self.reader.joiner.open_start();
-        self.state.has_open = open.is_some();
+        let open = self.hand().open_start();
+        let Reader { joiner, grouper, rules, .. } = &*self.reader;
+        self.state.joined = grouper.given(joiner.state());
+        self.state.run = grouper.run();
+        self.state.open_for = match (joiner.open_start(), grouper.open_start()) {
+            (Some(_), _) => Some(DANGLING_AFTER),
+            (None, Some(_)) => Some(rules[self.state.feed.parser.0].gap + GAP_SLACK),
+            (None, None) => None,
+        };
         self.state.pos = open.unwrap_or(self.base);
         if open.is_some() {
-            // The bytes before an open piece are not at hand; the look at the end of the file must do.
+            // The bytes before what is open are not at hand; the look at the end of the file must do.
             self.state.tail = (0, 0);
             // A line that was cut behind it will be met again from its beginning.
             self.state.in_cut = false;
@@ -356,13 +345,15 @@ impl Turn<'_> {
         }
     }
 
-    fn close_overdue(&mut self, end: u64) -> bool {
-        close_overdue(&mut self.reader.joiner, self.state, self.forge, &mut self.reader.count, end)
+    fn hand(&mut self) -> Hand<'_> {
+        let Reader { joiner, grouper, rules, count, .. } = &mut *self.reader;
+        Hand { joiner, grouper, rules: &rules[self.state.feed.parser.0], state: self.state, forge: self.forge, count }
     }
 
-    /// Handles one line; false where there was no room for what it makes, and then nothing was taken of it.
+    /// Handles one line; false where there was no room for what it makes, and then it is to be read again.
     fn handle(&mut self, line: &[u8], span: Span, lost: u64) -> bool {
-        let framer = &mut self.reader.framers[match self.state.feed.origin.format {
+        let Reader { framers, joiner, grouper, rules, count, .. } = &mut *self.reader;
+        let framer = &mut framers[match self.state.feed.origin.format {
             Format::Cri => 0,
             Format::Docker => 1,
             Format::Plain => 2,
@@ -375,16 +366,8 @@ impl Turn<'_> {
         if entry.time.is_none() || self.forge.restamps() {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
-        let joiner = &mut self.reader.joiner;
-        if !close_overdue(joiner, self.state, self.forge, &mut self.reader.count, span.end) {
-            return false;
-        }
-        match joiner.push(&entry, span, lost) {
-            Step::Whole => push(self.state, self.forge, &mut self.reader.count, &entry, lost, &[span]),
-            Step::Joined(joined) => hand_on(self.state, self.forge, &mut self.reader.count, &joined),
-            Step::Held | Step::Skipped => {}
-        }
-        true
+        let rules = &rules[self.state.feed.parser.0];
+        Hand { joiner, grouper, rules, state: self.state, forge: self.forge, count }.entry(&entry, span, lost)
     }
 }
 
@@ -398,40 +381,4 @@ fn note_reading(state: &mut FeedState, span: Span, covered: u64) {
     let time = Time { secs: since.as_secs() as i64, nanos: since.subsec_nanos() };
     state.ledger.note_reading(Reading { start: span.start, end: covered.max(span.end), time });
     state.new_readings = true;
-}
-
-/// Closes pieces that must not stay open when the file is read to `end`; false where there was no room for them, or
-/// is none for what follows.
-fn close_overdue(joiner: &mut Joiner, state: &mut FeedState, forge: &mut Forge, count: &mut Count, end: u64) -> bool {
-    loop {
-        if !forge.is_ready() {
-            return false;
-        }
-        let Some(joined) = joiner.overdue(end) else { return true };
-        hand_on(state, forge, count, &joined);
-    }
-}
-
-fn hand_on(state: &mut FeedState, forge: &mut Forge, count: &mut Count, joined: &Joined<'_>) {
-    push(state, forge, count, &joined.entry, joined.lost, joined.spans);
-}
-
-#[inline]
-fn push(state: &mut FeedState, forge: &mut Forge, count: &mut Count, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
-    let start = spans.first().map_or(0, |span| span.start);
-    let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
-    let needs_reading = entry.time.is_none() || forge.restamps();
-    let reading = if needs_reading { state.ledger.reading_at(start) } else { None };
-    let context =
-        Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };
-    match forge.push(context, entry, lost, spans) {
-        // No delivery will answer for it, so it is settled here.
-        Some(step) => {
-            count.filter(step, Tally::of(spans));
-            state.ledger.leave_out(spans);
-        }
-        // An event is settled whole: of one that was left out a checkpoint may know the beginning alone.
-        None if is_settled => state.ledger.leave_out(spans),
-        None => count.handed_on.add(Tally::of(spans)),
-    }
 }

@@ -110,7 +110,13 @@ impl World {
         fs::rename(self.place.path("log"), self.place.path("log.before")).expect("the log is put aside");
     }
 
-    /// The same and started again.
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("it was started").kill();
+        fs::rename(self.place.path("log"), self.place.path("log.before")).expect("the log is put aside");
+    }
+
+    /// Stopped and started again.
     pub(crate) fn restart(&mut self) {
         self.stop();
         self.start();

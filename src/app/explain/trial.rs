@@ -61,7 +61,7 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
     let steps = std::mem::take(&mut tools.steps);
     tools.encoder = Box::new(Witness { inner: tools.encoder, steps, sees_fields, seen: Arc::clone(&seen) });
     let mut forge = Forge::new(tools);
-    let mut reader = Reader::new(settings.max_line, MAX_OPEN);
+    let mut reader = Reader::new(settings.max_line, MAX_OPEN, settings.multiline.clone());
     let marks = Arc::new(Marks::new(1));
     marks.set_ended();
     let feed = Feed {
