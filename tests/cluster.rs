@@ -14,3 +14,5 @@ mod lines;
 mod node;
 #[path = "cluster/pods.rs"]
 mod pods;
+#[path = "cluster/shipped.rs"]
+mod shipped;

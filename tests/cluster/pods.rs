@@ -10,7 +10,7 @@ use crate::support::http;
 /// So many bytes a second over all writing pods of a test.
 const RATE: u64 = 5_000_000;
 
-fn names(prefix: &str, count: usize) -> Vec<String> {
+pub(crate) fn names(prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{prefix}-{number}")).collect()
 }
 
