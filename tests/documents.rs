@@ -21,7 +21,7 @@ use tailwater::frame::group::traces::LANGUAGES;
 use tailwater::metrics::Metrics;
 use tailwater::metrics::look::{FilteredLook, Lag, Look, WorkloadLook, WorkloadName};
 use tailwater::model::settings::Key;
-use tailwater::sinks::template::Template;
+use tailwater::model::template::Template;
 use tailwater::transform::redact::presets::PRESETS;
 use tailwater::transform::settings as transforms;
 use tailwater::{parse, sinks, sources};

@@ -14,6 +14,7 @@ use tailwater::parse::pairs::Scratch;
 use tailwater::parse::regex::Expression;
 use tailwater::parse::{Parser, json, logfmt, plain};
 use tailwater::sinks::Sink;
+use tailwater::transform::condition::{Answer, Condition};
 use tailwater::transform::redact::Redactor;
 
 use crate::clock::cpu_of;
@@ -33,6 +34,7 @@ pub fn round(sample: &Sample, table: &mut Table) {
     };
     framing(sample, &mut add);
     redacting(sample, &mut add);
+    filtering(sample, &mut add);
     parsing(sample, &mut add);
     sinks(sample, &mut add);
 }
@@ -129,6 +131,30 @@ fn redacting(sample: &Sample, add: &mut Add<'_>) {
     let mut look =
         || clean.iter().map(|line| black_box(redactor.line(&line.text, None, &mut scratch)).len()).sum::<usize>();
     add("redact: all presets, no hit", &[floors::CUT], bytes, cpu_of(&mut look).0);
+}
+
+/// What is found out of lines for a sink that wants the level alone, and for a condition on a field; and conditions on what is
+/// known.
+fn filtering(sample: &Sample, add: &mut Add<'_>) {
+    let bytes = sample.lines.iter().map(|line| line.text.len()).sum();
+    let mut scratch = Scratch::default();
+    let mut parser = Parser::Auto;
+    let mut level = |line: &Line| black_box(parser.level(&line.text, &mut scratch.lend())).0.is_some();
+    add("parse: level", &[], bytes, cpu_of(|| sample.lines.iter().filter(|line| level(line)).count()).0);
+    let mut parser = Parser::Auto;
+    let mut outline = |line: &Line| black_box(parser.outline(&line.text, &mut scratch.lend())).level.is_some();
+    add("parse: outline", &[], bytes, cpu_of(|| sample.lines.iter().filter(|line| outline(line)).count()).0);
+    for (name, condition) in [
+        ("condition: level", "level >= warn"),
+        ("condition: field", "fields.path == '/health'"),
+        ("condition: text", "line.contains('health')"),
+    ] {
+        let Ok(condition) = Condition::new(condition) else { continue };
+        let (cpu, _) = with_events(&sample.parts, &sample.lines, |events| {
+            cpu_of(|| events.iter().filter(|event| black_box(condition.ask(event)) == Answer::Yes).count())
+        });
+        add(name, &[], bytes, cpu);
+    }
 }
 
 fn parse(parser: &mut Parser, lines: &[&Line]) -> usize {

@@ -53,7 +53,7 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     (
         "pipelines[].filtered",
         "object",
-        "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not",
+        "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not, or that it would have made too long",
     ),
     ("pipelines[].unreachable_bytes", "number", "bytes that were gone before they could be read"),
     ("pipelines[].lag.bytes", "number", "bytes that are there and not settled, read or not"),

@@ -63,7 +63,7 @@ pub const SINK_KEYS: &[Key] = &[
         name: "transforms",
         kind: "map of transforms",
         default: "",
-        help: "what is left out of its lines, behind the `transforms` at the top",
+        help: "what is left out and changed of its lines, behind the `transforms` at the top",
     },
 ];
 /// More are a mistake: each takes a core at a few hundred megabytes a second.

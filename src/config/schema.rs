@@ -123,8 +123,12 @@ fn value(kind: &str) -> Option<Value> {
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),
         "number" => either([json!({ "type": "integer", "minimum": 0 }), variable()]),
         "true | false" | "true or false" => either([json!({ "type": "boolean" }), variable()]),
-        "map of texts" | "map of templates" | "map of regular expressions" => {
+        "map of texts" | "map of names" | "map of templates" | "map of regular expressions" => {
             json!({ "type": ["object", "null"], "additionalProperties": text() })
+        }
+        "map of lists of names" => {
+            let names = either([text(), json!({ "type": "array", "items": text() })]);
+            json!({ "type": ["object", "null"], "additionalProperties": names })
         }
         "kind of source" | "kind of sink" => text(),
         kind if kind.contains(" | ") => choices(kind),

@@ -98,7 +98,7 @@ pub const KEYS: &[Key] = &[
         name: "transforms",
         kind: "map of transforms",
         default: "",
-        help: "what is left out of the lines for all sinks, by name, in this order",
+        help: "what is left out and changed of the lines for all sinks, by name, in this order",
     },
     Key { name: "sources", kind: "map of sources", default: "", help: "where lines come from, by name" },
     Key { name: "sinks", kind: "map of sinks", default: "", help: "where events go, by name" },

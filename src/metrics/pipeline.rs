@@ -337,7 +337,7 @@ impl Families {
             ),
             transform_errors: new.counters(
                 "transform_errors_total",
-                "Lines of which a transform's condition asked a value for what it is not, such as a text for being less than a number; it counts as not held.",
+                "Lines of which a transform's condition asked a value for what it is not (it counts as not held), or that a transform would have made too long (they stay).",
                 &["rule"],
             ),
             lines_dropped: new.counters("lines_dropped_total", "Lines dropped, by reason.", &["reason"]),

@@ -6,6 +6,7 @@
 //! - [`event`]: spans, entries and events: what a line becomes
 //! - [`feed`]: what a source hands to a pipeline, and where to go on in it
 //! - [`text`]: text that may still wear its JSON escapes
+//! - [`template`]: names with placeholders
 //! - `walk`: the application's JSON walked over, without building values
 //! - [`body`]: the encoded items of one batch and the spans they settle
 //! - [`batch`]: what crosses from a pipeline's thread to its delivery and back
@@ -22,6 +23,7 @@ pub mod feed;
 pub mod origin;
 pub mod settings;
 pub mod sink;
+pub mod template;
 pub mod text;
 pub mod time;
 pub mod units;

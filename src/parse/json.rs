@@ -58,6 +58,13 @@ pub fn level(body: &str) -> Option<Level> {
     found.0.level
 }
 
+/// Whether `body` begins as a JSON object does.
+#[inline]
+pub fn begins(body: &str) -> bool {
+    let inside = body.trim_ascii_start().strip_prefix('{').map(str::trim_ascii_start);
+    inside.is_some_and(|inside| inside.starts_with(['"', '}']))
+}
+
 /// Looks for the level and nothing else.
 struct OnlyLevel<'a>(Found<'a>);
 

@@ -30,8 +30,9 @@ mod scan;
 mod stamp;
 pub mod time;
 
-use crate::model::event::Level;
+use crate::model::event::{Fields, Level};
 use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
+use crate::model::text::Text;
 
 use pairs::Pairs;
 use parsed::Parsed;
@@ -212,6 +213,20 @@ impl Parser {
 }
 
 impl Parser {
+    /// As [`Parser::parse`], for who looks fields up by name and minds no message: what begins as a JSON object is taken for
+    /// one, and of it only the level is looked for. In lines that are JSON only so far, what stands before that is found.
+    #[inline]
+    pub fn outline<'p, 't: 'p>(&'t mut self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
+        match self {
+            // Others must tell whether a line was missed.
+            Self::Auto if json::begins(body) => {
+                let (level, message, fields) = (json::level(body), Text::Plain(body), Fields::Json(body));
+                Parsed { level, message, fields, missed: false }
+            }
+            _ => self.parse(body, pairs),
+        }
+    }
+
     /// What `body` says of its level alone: as [`Parser::parse`] finds it, without looking at more of the line than that
     /// takes ([`json::level`]); and whether it was missed.
     #[inline]

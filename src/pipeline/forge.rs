@@ -25,6 +25,7 @@ use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::time;
+use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::Steps;
 
@@ -64,8 +65,8 @@ pub struct Forge {
     message: String,
     redacted: Redacted,
     pairs: Scratch,
-    /// Whether the encoder looks at messages and fields.
-    wants_fields: bool,
+    /// How much of a line the encoder, the redactor and the steps look at.
+    wants: Wants,
     /// Seconds: a line that is older when it is read gets the time of reading.
     restamps_after: Option<i64>,
     /// Seconds before and behind the time of reading: what is found in a line outside of them is not taken for its time.
@@ -117,7 +118,7 @@ impl Forge {
         let trusted = tools.encoder.trusts_line_times();
         let secs = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
-        let wants_fields = tools.encoder.wants_fields() || names_fields || tools.steps.wants_fields();
+        let wants = if tools.encoder.wants_fields() || names_fields { Wants::All } else { tools.steps.wants() };
         let wrong = vec![0; tools.steps.names().count()];
         Self {
             tools,
@@ -129,7 +130,7 @@ impl Forge {
             message: String::new(),
             redacted: Redacted::default(),
             pairs: Scratch::default(),
-            wants_fields,
+            wants,
             restamps_after: restamps_after.map(secs),
             trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
             flaws: Flaws::default(),
@@ -262,11 +263,13 @@ impl Forge {
         let mut pairs = self.pairs.lend();
         let parser = &mut self.tools.parsers[context.parser.0];
         let head = first_line(body, spans);
-        let parsed = if self.wants_fields {
-            parser.parse(head, &mut pairs)
-        } else {
-            let (level, missed) = parser.level(head, &mut pairs);
-            Parsed { level, message: Text::Plain(head), fields: Fields::None, missed }
+        let parsed = match self.wants {
+            Wants::All => parser.parse(head, &mut pairs),
+            Wants::Names => parser.outline(head, &mut pairs),
+            Wants::Level => {
+                let (level, missed) = parser.level(head, &mut pairs);
+                Parsed { level, message: Text::Plain(head), fields: Fields::None, missed }
+            }
         };
         let flaw = flaw.or_else(|| parsed.missed.then_some(Flaw::NotParsed));
         match flaw {
@@ -291,17 +294,16 @@ impl Forge {
         };
         let (encoder, steps, wrong) = (&mut self.tools.encoder, &self.tools.steps, &mut self.wrong);
         let is_first = open.body.is_empty();
+        let max_line = self.tools.max_line;
         let mut push = |event: &Event<'_>| {
-            let left_out = if steps.is_empty() { None } else { steps.left_out_by(event, wrong) };
-            if left_out.is_none() {
+            if steps.is_empty() {
                 encoder.push(event, &mut open.body);
+                return None;
             }
-            left_out
+            steps.run(event, max_line, wrong, &mut |event| encoder.push(event, &mut open.body))
         };
         let left_out = match &self.tools.redactor {
-            Some(redactor) if redactor.wants_fields() => {
-                redacted::push(redactor, self.tools.max_line, &event, &mut push)
-            }
+            Some(redactor) if redactor.wants_fields() => redacted::push(redactor, max_line, &event, &mut push),
             _ => push(&event),
         };
         if is_first && left_out.is_none() {

@@ -4,7 +4,6 @@
 //! - [`kind`]: what every kind of sink is to the program
 //! - [`loki`], [`elasticsearch`], [`stdout`], [`null`]: the kinds
 //! - [`target`]: what a `--to` URL says
-//! - [`template`]: names with placeholders
 //! - `json`: documents written
 //! - `pack`, `answer`: what requests and answers of HTTP stores have in common
 //!
@@ -16,13 +15,12 @@ pub mod loki;
 pub mod null;
 pub mod stdout;
 pub mod target;
-pub mod template;
 
 mod answer;
 mod json;
 mod pack;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 
 pub use self::kind::{Given, Kind, Sink, Transport};
 pub use self::target::Target;

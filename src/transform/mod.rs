@@ -2,9 +2,10 @@
 //!
 //! - [`redact`]: secrets are replaced before anything else looks at the line
 //! - [`steps`]: what the settings call transforms, one after the other, and [`settings`]: how they are typed
-//! - [`condition`]: what a step may ask an event for
+//! - [`condition`]: what a step may ask an event for; [`shape`]: what it may change
 
 pub mod condition;
 pub mod redact;
 pub mod settings;
+pub mod shape;
 pub mod steps;

@@ -4,8 +4,10 @@
 //! left out is counted under one name.
 
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
+use crate::model::template::Template;
 
 use super::condition::{Condition, Mistake};
+use super::shape::Change;
 use super::steps::{Step, Steps, What};
 
 /// The keys of a transform; each has exactly one.
@@ -21,6 +23,32 @@ pub const KEYS: &[Key] = &[
         kind: "condition",
         default: "",
         help: "lines that the condition holds of are left out, others go on",
+    },
+    Key { name: "rename", kind: "map of names", default: "", help: "fields get other names: old and new" },
+    Key { name: "remove", kind: "list of names", default: "", help: "fields that are taken away" },
+    Key {
+        name: "keep_only",
+        kind: "list of names",
+        default: "",
+        help: "the fields that stay; all others are taken away",
+    },
+    Key {
+        name: "set",
+        kind: "map of templates",
+        default: "",
+        help: "fields that get a text, made of the line's fields and names",
+    },
+    Key {
+        name: "lift",
+        kind: "list of names",
+        default: "",
+        help: "objects whose members take the place of the object",
+    },
+    Key {
+        name: "nest",
+        kind: "map of lists of names",
+        default: "",
+        help: "objects that fields are put into: its name, and theirs",
     },
 ];
 
@@ -59,12 +87,13 @@ impl Settings {
 
 fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) -> Option<What> {
     let mut section = Section::new(format!("transform `{name}`"), node, &[KEYS], problems);
-    let keep = condition(&mut section, name, "keep");
-    let drop = condition(&mut section, name, "drop");
-    let typed = keep.is_some() as usize + drop.is_some() as usize;
-    if typed != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
+    let mut made: Vec<Option<What>> = Vec::new();
+    made.extend(condition(&mut section, name, "keep").map(|condition| condition.map(What::Keep)));
+    made.extend(condition(&mut section, name, "drop").map(|condition| condition.map(What::Drop)));
+    made.extend(changes(&mut section).into_iter().map(|change| change.map(What::Shape)));
+    if made.len() != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
         let names: Vec<_> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
-        let text = match typed {
+        let text = match made.len() {
             0 => format!("transform `{name}` does nothing"),
             _ => format!("transform `{name}` does several things"),
         };
@@ -72,8 +101,77 @@ fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) ->
         section.problems().add_with_hint(place, text, hint);
     }
     section.end();
-    // What is wrong with the condition has been said.
-    keep.flatten().map(What::Keep).or(drop.flatten().map(What::Drop))
+    // What is wrong with it has been said.
+    made.into_iter().flatten().next()
+}
+
+/// The changes that were typed; `None` for one that cannot be made.
+fn changes(section: &mut Section<'_>) -> Vec<Option<Change>> {
+    let mut made = Vec::new();
+    if section.node("rename").is_some() {
+        let names = section.text_map("rename");
+        made.push(names.map(|names| Change::Rename(names.into_iter().map(|(old, new, _)| (old, new)).collect())));
+    }
+    for (key, make) in [
+        ("remove", Change::Remove as fn(Vec<String>) -> Change),
+        ("keep_only", Change::KeepOnly),
+        ("lift", Change::Lift),
+    ] {
+        if section.node(key).is_some() {
+            made.push(section.texts(key).map(make));
+        }
+    }
+    if section.node("set").is_some() {
+        made.push(section.text_map("set").and_then(|values| set(values, section.problems())));
+    }
+    if section.node("nest").is_some() {
+        let groups = section.entries("nest");
+        made.push(nest(&groups, section.problems()));
+    }
+    made
+}
+
+fn set(values: Vec<(String, String, Place)>, problems: &mut Problems) -> Option<Change> {
+    let before = problems.0.len();
+    let mut set = Vec::new();
+    for (name, text, place) in values {
+        match Template::parse(&text) {
+            Ok(template) => set.push((name, template)),
+            Err(wrong) => problems.add_with_hint(
+                &place,
+                format!("the template of `{name}` cannot be read: {wrong}"),
+                "such as `\"{namespace}/{pod}\"` or `\"{fields.user}\"`",
+            ),
+        }
+    }
+    (problems.0.len() == before).then_some(Change::Set(set))
+}
+
+fn nest(groups: &[(&str, &Place, &Node)], problems: &mut Problems) -> Option<Change> {
+    let mut made = Vec::new();
+    for (name, place, node) in groups {
+        let names: Option<Vec<String>> = match &node.value {
+            Value::Scalar(name) => Some(vec![name.clone()]),
+            Value::List(items) => items.iter().map(text_of).collect(),
+            Value::Null | Value::Map(_) => None,
+        };
+        match names {
+            Some(names) => made.push(((*name).to_owned(), names)),
+            None => {
+                let text = format!("`{name}` of `nest` must be a list of names");
+                problems.add_with_hint(place, text, format!("write `nest: {{ {name}: [user, cart] }}`"));
+                return None;
+            }
+        }
+    }
+    (!made.is_empty()).then_some(Change::Nest(made))
+}
+
+fn text_of(node: &Node) -> Option<String> {
+    match &node.value {
+        Value::Scalar(text) => Some(text.clone()),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
 }
 
 /// The condition under `key`: whether there is one, and whether it can be run.

@@ -1,17 +1,22 @@
 //! The transforms of a sink, one after the other, on every event.
 //!
-//! **Invariant**: what they make of an event depends on the event and the settings alone, so a replay leaves out the same
-//! lines. A step that leaves a line out says so by its place: its caller counts it.
+//! **Invariant**: what they make of an event depends on the event and the settings alone, so a replay makes the same and leaves
+//! out the same lines. A step that leaves a line out says so by its place: its caller counts it.
 
 use std::sync::Arc;
 
 use crate::model::event::Event;
 
-use super::condition::{Answer, Condition};
+use super::condition::{Answer, Condition, Wants};
+use super::shape::{self, Change};
 
 /// The steps of one sink. One per worker.
 #[derive(Clone, Debug, Default)]
-pub struct Steps(Vec<Step>);
+pub struct Steps {
+    steps: Vec<Step>,
+    /// Whether a step changes events.
+    shapes: bool,
+}
 
 /// One transform.
 #[derive(Clone, Debug)]
@@ -29,47 +34,102 @@ pub enum What {
     Keep(Condition),
     /// Leaves out what it holds of.
     Drop(Condition),
+    /// Changes the fields.
+    Shape(Change),
 }
 
 impl Steps {
     /// In this order. Names are unique.
     pub fn new(steps: Vec<Step>) -> Self {
-        Self(steps)
+        let shapes = steps.iter().any(|step| matches!(step.what, What::Shape(_)));
+        Self { steps, shapes }
     }
 
     /// Whether nothing is done.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.steps.is_empty()
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.0.iter().map(|step| &step.name)
+        self.steps.iter().map(|step| &step.name)
     }
 
-    /// Whether a step looks at messages or fields.
-    pub fn wants_fields(&self) -> bool {
-        self.0.iter().any(|step| match &step.what {
-            What::Keep(condition) | What::Drop(condition) => condition.wants_fields(),
-        })
+    /// How much a parser must find out before the steps are asked.
+    pub fn wants(&self) -> Wants {
+        let of = |step: &Step| match &step.what {
+            What::Keep(condition) | What::Drop(condition) => condition.wants(),
+            What::Shape(_) => Wants::All,
+        };
+        self.steps.iter().map(of).max().unwrap_or_default()
     }
 
-    /// Which step leaves the event out, if one does. `wrong` counts, by step, the conditions that asked a value for what it
-    /// is not; these count as not held.
+    /// Gives `push` what becomes of the event, or says which step leaves it out. `wrong` counts, by step, the conditions that
+    /// asked a value for what it is not (these count as not held), and the events that would have become longer than `most` bytes
+    /// (these stay as they are).
     #[inline]
-    pub fn left_out_by(&self, event: &Event<'_>, wrong: &mut [u64]) -> Option<usize> {
-        self.0.iter().enumerate().position(|(at, step)| {
-            let (condition, leaves_out) = match &step.what {
-                What::Keep(condition) => (condition, false),
-                What::Drop(condition) => (condition, true),
+    pub fn run(
+        &self,
+        event: &Event<'_>,
+        most: usize,
+        wrong: &mut [u64],
+        push: &mut dyn FnMut(&Event<'_>),
+    ) -> Option<usize> {
+        if self.shapes {
+            return self.from(0, event, most, wrong, push);
+        }
+        let left_out = self.steps.iter().enumerate().position(|(at, step)| step.leaves_out(at, event, wrong));
+        if left_out.is_none() {
+            push(event);
+        }
+        left_out
+    }
+
+    /// The same from a step on. A changed event lives as long as what follows looks at it.
+    fn from(
+        &self,
+        first: usize,
+        event: &Event<'_>,
+        most: usize,
+        wrong: &mut [u64],
+        push: &mut dyn FnMut(&Event<'_>),
+    ) -> Option<usize> {
+        for (at, step) in self.steps.iter().enumerate().skip(first) {
+            let What::Shape(change) = &step.what else {
+                if step.leaves_out(at, event, wrong) {
+                    return Some(at);
+                }
+                continue;
             };
-            let answer = condition.ask(event);
-            if answer == Answer::Wrong
-                && let Some(count) = wrong.get_mut(at)
-            {
-                *count += 1;
+            match shape::shaped(change, event, most) {
+                Ok(None) => {}
+                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), most, wrong, push),
+                Err(shape::TooLong) => note(wrong, at),
             }
-            (answer == Answer::Yes) == leaves_out
-        })
+        }
+        push(event);
+        None
+    }
+}
+
+impl Step {
+    #[inline]
+    fn leaves_out(&self, at: usize, event: &Event<'_>, wrong: &mut [u64]) -> bool {
+        let (condition, leaves_out) = match &self.what {
+            What::Keep(condition) => (condition, false),
+            What::Drop(condition) => (condition, true),
+            What::Shape(_) => return false,
+        };
+        let answer = condition.ask(event);
+        if answer == Answer::Wrong {
+            note(wrong, at);
+        }
+        (answer == Answer::Yes) == leaves_out
+    }
+}
+
+fn note(wrong: &mut [u64], at: usize) {
+    if let Some(count) = wrong.get_mut(at) {
+        *count += 1;
     }
 }

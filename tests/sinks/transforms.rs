@@ -181,3 +181,63 @@ fn where_all_is_left_out_the_cursor_moves() {
     assert!(page.contains("tailwater_lines_read_total{pipeline=\"store\"} 1\n"), "{page}");
     assert_eq!(stored(&store), Vec::<String>::new());
 }
+
+/// The table of docs/shaping.md, end to end: what is in its last column is what Loki stores.
+#[test]
+fn what_the_page_on_shaping_shows() {
+    let page = include_str!("../../docs/shaping.md");
+    let (head, table) = page.split_once("becomes |\n").expect("a table");
+    let line = head.rsplit('`').nth(1).expect("a line");
+    let mut tried = 0;
+    for row in table.lines().skip(1).take_while(|row| row.starts_with('|')) {
+        let cells: Vec<&str> = row.split('`').collect();
+        let (transform, expected) = (cells[1], cells[cells.len() - 2]);
+        let store = Loki::start_at(NOW);
+        let stage = Stage::new().top(&format!("transforms:\n  x:\n    {transform}"));
+        stage.add(&[line]);
+        stage.run(&loki(&store, "")).assert_lines(transform, 1, 0, 0, 0);
+        assert_eq!(stored(&store), [expected], "{transform}");
+        tried += 1;
+    }
+    assert_eq!(tried, 6);
+}
+
+/// Shapes come in one order with conditions; each sink has its own behind those at the top.
+#[test]
+fn shapes_and_conditions_in_one_order() {
+    let (search, logs) = (Elasticsearch::start(), Loki::start_at(NOW));
+    let stage = Stage::new().top(
+        r#"transforms:
+  names: { rename: { status: http.status } }
+  fine: { drop: fields.http.status < 400 }
+  where: { set: { where: "{namespace}/{pod}" } }"#,
+    );
+    stage.add(&lines());
+    let more = format!(
+        "type: elasticsearch, url: '{}', data_stream: logs-a-b, transforms: {{ few: {{ keep_only: [http, where] }} }}, {} }}, \
+         loki: {{ {}",
+        search.url(),
+        quick(""),
+        loki(&logs, "transforms: { structured: { keep: has(fields.path) } }"),
+    );
+    let mut run = stage.start(&more);
+    run.wait_for("lines_read_total", "", 12);
+    run.wait_for("lines_delivered_total", "", 7);
+    run.process.kill();
+    search.look(|state| {
+        let mut fields: Vec<_> =
+            state.documents("logs-a-b").iter().map(|document| document.json()["fields"].to_string()).collect();
+        fields.sort();
+        let at = r#""where":"shop/cart-0""#;
+        let expected = [
+            format!(r#"{{"http":{{"status":"404"}},{at}}}"#),
+            format!(r#"{{"http":{{"status":"none"}},{at}}}"#),
+            format!(r#"{{"http":{{"status":503}},{at}}}"#),
+            format!("{{{at}}}"),
+        ];
+        assert_eq!(fields, expected);
+    });
+    let failed = r#"{"level":"error","path":"/pay","http":{"status":503},"where":"shop/cart-0"}"#;
+    assert_eq!(stored(&logs)[0], failed);
+    assert_eq!(stored(&logs).len(), 3);
+}

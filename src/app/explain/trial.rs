@@ -21,6 +21,7 @@ use crate::pipeline::MAX_OPEN;
 use crate::pipeline::feeds::FeedState;
 use crate::pipeline::forge::Forge;
 use crate::pipeline::turn::{End, Reader};
+use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::Steps;
 
@@ -55,11 +56,13 @@ pub struct Seen {
 pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Vec<Seen> {
     let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
     let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
-    let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants_fields();
+    let names_fields =
+        tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants() > Wants::Level;
     let sees_fields = tools.encoder.wants_fields() || names_fields;
     // Asked by the witness, where the forge would ask them: so it sees what they leave out.
     let steps = std::mem::take(&mut tools.steps);
-    tools.encoder = Box::new(Witness { inner: tools.encoder, steps, sees_fields, seen: Arc::clone(&seen) });
+    let (inner, most) = (tools.encoder, tools.max_line);
+    tools.encoder = Box::new(Witness { inner, steps, most, sees_fields, seen: Arc::clone(&seen) });
     let mut forge = Forge::new(tools);
     let mut reader = Reader::new(settings.max_line, MAX_OPEN, settings.multiline.clone());
     let marks = Arc::new(Marks::new(1));
@@ -107,22 +110,9 @@ impl Content for Bytes {
     }
 }
 
-/// A sink's encoder with a note of what it is given.
-struct Witness {
-    inner: Box<dyn Encoder>,
-    /// The sink's transforms.
-    steps: Steps,
-    /// Whether the inner one is given messages and fields.
-    sees_fields: bool,
-    seen: Arc<Mutex<Vec<Seen>>>,
-}
-
-impl Encoder for Witness {
-    fn push(&mut self, event: &Event<'_>, body: &mut Body) {
-        let mut wrong = vec![0; self.steps.names().count()];
-        let left_out = self.steps.left_out_by(event, &mut wrong).and_then(|at| self.steps.names().nth(at).cloned());
-        let is_sent = left_out.is_none();
-        let seen = Seen {
+impl Seen {
+    fn of(event: &Event<'_>, left_out_by: Option<Arc<str>>) -> Self {
+        Self {
             spans: event.spans.to_vec(),
             time: event.time,
             time_source: event.time_source,
@@ -132,18 +122,43 @@ impl Encoder for Witness {
             message: event.message.plain().into_owned(),
             fields: fields(&event.fields),
             flaw: event.flaw,
-            left_out_by: left_out,
+            left_out_by,
             sent: None,
-        };
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
-        if !is_sent {
-            return;
         }
-        if self.sees_fields {
-            self.inner.push(event, body);
-        } else {
-            let bare = Event { message: Text::Plain(event.body), fields: Fields::None, ..event.clone() };
-            self.inner.push(&bare, body);
+    }
+}
+
+/// A sink's encoder with a note of what it is given.
+struct Witness {
+    inner: Box<dyn Encoder>,
+    /// The sink's transforms.
+    steps: Steps,
+    /// The most bytes that these may make an event.
+    most: usize,
+    /// Whether the inner one is given messages and fields.
+    sees_fields: bool,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Encoder for Witness {
+    fn push(&mut self, event: &Event<'_>, body: &mut Body) {
+        let Self { inner, steps, most, sees_fields, seen } = self;
+        let note = |event: &Event<'_>, left_out_by: Option<Arc<str>>| {
+            let noted = Seen::of(event, left_out_by);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
+        };
+        let mut wrong = vec![0; steps.names().count()];
+        let left_out = steps.run(event, *most, &mut wrong, &mut |event| {
+            note(event, None);
+            if *sees_fields {
+                inner.push(event, body);
+            } else {
+                let bare = Event { message: Text::Plain(event.body), fields: Fields::None, ..event.clone() };
+                inner.push(&bare, body);
+            }
+        });
+        if let Some(at) = left_out {
+            note(event, steps.names().nth(at).cloned());
         }
     }
 

@@ -14,8 +14,8 @@ use crate::model::body::{Body, Group};
 use crate::model::event::{Event, Level, Stream};
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
+use crate::model::template::{NAME_MAX as ORIGIN_NAME_MAX, PATH_MAX, cut, path};
 use crate::sinks::json::{self, Clock, ESCAPED, TIME_MAX};
-use crate::sinks::template::{NAME_MAX as ORIGIN_NAME_MAX, PATH_MAX, cut, path};
 
 use super::id::{ID_LEN, id};
 use super::names::NAME_MAX;

@@ -6,7 +6,7 @@
 //! since `-` parts its type, dataset and namespace. What is empty becomes `unknown`.
 
 use crate::model::event::Event;
-use crate::sinks::template::{Depends, Template, cut};
+use crate::model::template::{Depends, Template, cut};
 
 /// The most bytes of a name.
 pub(super) const NAME_MAX: usize = 255;

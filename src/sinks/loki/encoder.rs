@@ -254,7 +254,7 @@ impl Encoder for LokiEncoder {
 
     fn bound(&self, line: usize) -> usize {
         let settings = &self.settings;
-        let head = |named: &[(String, crate::sinks::template::Template)]| -> usize {
+        let head = |named: &[(String, crate::model::template::Template)]| -> usize {
             named.iter().map(|(name, template)| labels::put_bound(name, template.bound(line))).sum()
         };
         let source = labels::put_bound("source", labels::VALUE_MAX);

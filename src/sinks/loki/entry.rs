@@ -15,10 +15,10 @@
 //! **Invariant**: a request's uncompressed form is never longer than the body (and [`FRAME`]).
 
 use crate::model::event::Event;
+use crate::model::template::cut;
 use crate::model::text::escape;
 use crate::model::time::Time;
 use crate::sinks::json::number;
-use crate::sinks::template::cut;
 
 use super::labels;
 use super::settings::Encoding;

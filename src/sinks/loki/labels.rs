@@ -7,8 +7,8 @@
 //! **Invariant**: [`parse`] gives back what [`put`] wrote. The text is the identity of a stream: equal labels have
 //! equal texts, since they are always written in the order of the settings.
 
+use crate::model::template::cut;
 use crate::model::text::escape;
-use crate::sinks::template::cut;
 
 /// The most bytes of a label's value that Loki takes by default.
 pub(super) const VALUE_MAX: usize = 2048;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use crate::model::event::Event;
 use crate::model::settings::{Key, Place, Section};
+use crate::model::template::{Depends, Template};
 use crate::sinks::kind::Given;
-use crate::sinks::template::{Depends, Template};
 
 use super::labels;
 

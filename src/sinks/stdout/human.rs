@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use crate::model::event::{Event, Fields, Level};
 use crate::model::origin::Origin;
+use crate::model::template::{NAME_MAX, cut, path};
 use crate::model::text::{Text, show};
 use crate::model::walk;
 use crate::sinks::json::{Clock, text_len};
-use crate::sinks::template::{NAME_MAX, cut, path};
 
 const RESET: &[u8] = b"\x1b[0m";
 const DIM: &[u8] = b"\x1b[2m";

@@ -16,12 +16,12 @@ use std::sync::Arc;
 use super::json::{self, Clock, ESCAPED, TIME_MAX};
 use super::kind::{Given, Kind, Sink, Transport};
 use super::pack;
-use super::template::{NAME_MAX, PATH_MAX, cut, path};
 use crate::model::body::{Body, Group};
 use crate::model::event::Event;
 use crate::model::origin::Origin;
 use crate::model::settings::{Key, Section};
 use crate::model::sink::{Answer, Encoder, Request, Verdict, Wire};
+use crate::model::template::{NAME_MAX, PATH_MAX, cut, path};
 
 /// The row in the table of sinks.
 pub const KIND: Kind = Kind {

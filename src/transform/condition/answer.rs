@@ -13,6 +13,18 @@ pub enum Answer {
     Wrong,
 }
 
+/// How much of a line must be known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wants {
+    /// No more than its level.
+    #[default]
+    Level,
+    /// Some of its fields, by name: who looks them up minds no other part of the line.
+    Names,
+    /// Its message, or all of its fields.
+    All,
+}
+
 impl Answer {
     /// Yes or no.
     pub(super) fn of(is_true: bool) -> Self {

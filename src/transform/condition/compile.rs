@@ -10,8 +10,8 @@ use regex::Regex;
 
 use crate::model::settings::nearest;
 
-use super::answer::Mistake;
-use super::names::{KUBERNETES, LEVELS, NAMES, Name};
+use super::answer::{Mistake, Wants};
+use super::names::{Field, KUBERNETES, LEVELS, NAMES, Name};
 use super::rest::Expression;
 use super::syntax;
 use super::test::{Find, Operand, Order, Rest, Test};
@@ -23,12 +23,12 @@ pub(super) const TYPES: [&str; 9] = ["int", "uint", "double", "string", "bool", 
 pub(super) const FIELDS: &str = "fields";
 pub(super) const KUBERNETES_NAMES: &str = "kubernetes";
 
-/// Compiles a condition; also says whether it asks for what only a parser knows.
-pub(super) fn compile(text: &str) -> Result<(Test, bool), Mistake> {
+/// Compiles a condition; also says how much of a line must be known for it.
+pub(super) fn compile(text: &str) -> Result<(Test, Wants), Mistake> {
     let (tree, source) = syntax::read(text)?;
-    let mut compiler = Compiler { text, source, bound: Vec::new(), wants_fields: false };
+    let mut compiler = Compiler { text, source, bound: Vec::new(), wants: Wants::default() };
     let test = compiler.test(&tree)?;
-    Ok((test, compiler.wants_fields))
+    Ok((test, compiler.wants))
 }
 
 /// Reads a tree.
@@ -39,8 +39,8 @@ pub(super) struct Compiler<'t> {
     source: SourceInfo,
     /// Names that `exists`, `map` and their like have given, inside of these.
     pub(super) bound: Vec<String>,
-    /// Whether something only a parser knows was asked for.
-    pub(super) wants_fields: bool,
+    /// How much of a line must be known for what was asked so far.
+    pub(super) wants: Wants,
 }
 
 pub(super) type Made<T> = Result<T, Mistake>;
@@ -78,7 +78,7 @@ impl Compiler<'_> {
             }
             Expr::Call(call) => self.call(node, call),
             Expr::Ident(_) | Expr::Select(_) => match self.operand(node)? {
-                Some(Operand::Name(name)) if name == Name::Level || name.is_text() => {
+                Some(Operand::Name(name)) if matches!(name, Name::Level) || name.is_text() => {
                     Err(self.mistake(node, "a text is neither true nor false", "compare it: `stream == \"stderr\"`"))
                 }
                 Some(Operand::Const(_)) => {
@@ -249,11 +249,11 @@ impl Compiler<'_> {
             [first, word] if first == KUBERNETES_NAMES => {
                 KUBERNETES.iter().position(|(known, _)| known == word).map(Name::Kubernetes)
             }
-            [first, rest @ ..] if first == FIELDS => Some(Name::Field(rest.join("."))),
+            [first, rest @ ..] if first == FIELDS => Some(Name::Field(Box::new(Field::new(rest.join("."))))),
             _ => None,
         };
         let Some(name) = name else { return Err(self.unknown_name(node, parts)) };
-        self.wants_fields |= name.wants_fields();
+        self.wants = self.wants.max(name.wants());
         Ok(name)
     }
 

@@ -6,7 +6,7 @@ use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr};
 
 use crate::model::settings::nearest;
 
-use super::answer::Mistake;
+use super::answer::{Mistake, Wants};
 use super::compile::{Compiler, FIELDS, KUBERNETES_NAMES, Made, TYPES, known, order, path};
 use super::names::{LEVELS, NAMES};
 use super::test::Variable;
@@ -38,7 +38,7 @@ impl Compiler<'_> {
             Expr::Unspecified | Expr::Literal(_) => node.expr.clone(),
             Expr::Ident(name) if self.bound.contains(name) || TYPES.contains(&name.as_str()) => node.expr.clone(),
             Expr::Ident(name) if name == FIELDS => {
-                self.wants_fields = true;
+                self.wants = Wants::All;
                 variable(variables, Variable::Fields)
             }
             Expr::Ident(_) | Expr::Select(_) if path(node).is_some() && !self.mentions_bound(node) => {

@@ -26,26 +26,26 @@ mod value;
 
 use crate::model::event::Event;
 
-pub use answer::{Answer, Mistake};
+pub use answer::{Answer, Mistake, Wants};
 use test::Test;
 
 /// A condition, ready to be run. One per worker.
 #[derive(Clone, Debug)]
 pub struct Condition {
     test: Test,
-    wants_fields: bool,
+    wants: Wants,
 }
 
 impl Condition {
     /// Compiles a condition.
     pub fn new(text: &str) -> Result<Self, Mistake> {
-        let (test, wants_fields) = compile::compile(text)?;
-        Ok(Self { test, wants_fields })
+        let (test, wants) = compile::compile(text)?;
+        Ok(Self { test, wants })
     }
 
-    /// Whether it asks for the message or for fields of the line's own.
-    pub fn wants_fields(&self) -> bool {
-        self.wants_fields
+    /// How much a parser must find out before it is asked.
+    pub fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// What it says of `event`.

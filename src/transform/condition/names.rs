@@ -4,10 +4,14 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+use memchr::memmem::Finder;
+
 use crate::model::event::{Event, Fields, Level};
 use crate::model::origin::Workload;
 use crate::model::walk;
 
+use super::answer::Wants;
 use super::value::Value;
 
 /// The names of an event's own properties, and what they are. [`Value::Null`] where an event has none.
@@ -40,7 +44,7 @@ pub(super) const LEVELS: [Level; 6] =
     [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
 
 /// One thing that can be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(super) enum Name {
     /// How grave the event is.
     Level,
@@ -60,8 +64,43 @@ pub(super) enum Name {
     Host,
     /// A Kubernetes name, by its place in [`KUBERNETES`].
     Kubernetes(usize),
-    /// A field of the line's own: its name, with dots for those inside of others.
-    Field(String),
+    /// A field of the line's own.
+    Field(Box<Field>),
+}
+
+/// A field that is asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Field {
+    /// Its name, with dots for those inside of others.
+    name: String,
+    /// Finds the last part of it.
+    last: Finder<'static>,
+}
+
+impl Field {
+    pub(super) fn new(name: String) -> Self {
+        let last = name.rsplit('.').next().unwrap_or(&name);
+        Self { last: Finder::new(last).into_owned(), name }
+    }
+
+    /// Its value as the line says it: JSON has types, pairs have none.
+    fn value<'e>(&self, fields: Fields<'e>) -> Option<Value<'e>> {
+        match fields {
+            Fields::None => None,
+            Fields::Json(object) => {
+                // Most lines do not have it: that is known sooner than by a walk, where no escape may hide its name.
+                let bytes = object.as_bytes();
+                if self.last.find(bytes).is_none() && memchr(b'\\', bytes).is_none() {
+                    return None;
+                }
+                walk::member(object, &self.name).map(Value::of_json)
+            }
+            Fields::Pairs(pairs) => {
+                let found = pairs.iter().find(|(key, _)| key.plain() == self.name);
+                found.map(|(_, value)| Value::Untyped(value.plain()))
+            }
+        }
+    }
 }
 
 impl Name {
@@ -70,9 +109,13 @@ impl Name {
         !matches!(self, Self::Level | Self::Field(_))
     }
 
-    /// Whether the parser must look for fields to know it.
-    pub(super) fn wants_fields(&self) -> bool {
-        matches!(self, Self::Message | Self::Field(_))
+    /// How much a parser must find out to know it.
+    pub(super) fn wants(&self) -> Wants {
+        match self {
+            Self::Message => Wants::All,
+            Self::Field(_) => Wants::Names,
+            _ => Wants::Level,
+        }
     }
 
     /// Its value; `None` where it is missing.
@@ -94,18 +137,7 @@ impl Name {
                 let (name, get) = KUBERNETES.get(*at)?;
                 text(if *name == "node" { &event.origin.host } else { get(workload) })
             }
-            Self::Field(name) => field(event.fields, name)?,
+            Self::Field(field) => field.value(event.fields)?,
         })
-    }
-}
-
-/// A field's value as the line says it: JSON has types, pairs have none.
-fn field<'e>(fields: Fields<'e>, name: &str) -> Option<Value<'e>> {
-    match fields {
-        Fields::None => None,
-        Fields::Json(object) => walk::member(object, name).map(Value::of_json),
-        Fields::Pairs(pairs) => {
-            pairs.iter().find(|(key, _)| key.plain() == name).map(|(_, value)| Value::Untyped(value.plain()))
-        }
     }
 }

@@ -174,6 +174,16 @@ fn what_cannot_be_said() {
 }
 
 #[test]
+fn a_name_behind_an_escape_is_found() {
+    let object = r#"{"st\u0061tus":1,"x":{"y\\z":2}}"#;
+    let origin = origin(true);
+    for condition in ["fields.status == 1", "fields.x['y\\\\z'] == 2"] {
+        let compiled = Condition::new(condition).expect(condition);
+        assert_eq!(compiled.ask(&event(&origin, None, object, Fields::Json(object))), Answer::Yes, "{condition}");
+    }
+}
+
+#[test]
 fn the_rest_is_the_librarys() {
     check_all(
         Answer::Yes,
@@ -235,14 +245,15 @@ fn pairs_have_no_types() {
 
 #[test]
 fn what_is_asked_for() {
-    for (condition, wants_fields) in [
-        ("level >= warn && stream == 'stderr' && line.contains('a')", false),
-        ("message.contains('a')", true),
-        ("level == warn || has(fields.a)", true),
-        ("kubernetes.pod + 'a' == 'b'", false),
-        ("'a' in fields", true),
+    for (condition, wants) in [
+        ("level >= warn && stream == 'stderr' && line.contains('a')", Wants::Level),
+        ("kubernetes.pod + 'a' == 'b'", Wants::Level),
+        ("level == warn || has(fields.a)", Wants::Names),
+        ("fields.a + 1 == 2", Wants::Names),
+        ("message.contains('a')", Wants::All),
+        ("'a' in fields", Wants::All),
     ] {
-        assert_eq!(Condition::new(condition).map(|made| made.wants_fields()), Ok(wants_fields), "{condition}");
+        assert_eq!(Condition::new(condition).map(|made| made.wants()), Ok(wants), "{condition}");
     }
 }
 
