@@ -118,13 +118,8 @@ proptest! {
 /// on from all the same, so that a crash repeats the reading of no more than some of it.
 #[test]
 fn events_that_overlap_leave_points_to_go_on_from() {
-    let line = |number: usize| {
-        let stream = if number.is_multiple_of(2) { "stdout" } else { "stderr" };
-        let text = if (number / 2).is_multiple_of(2) { "# an event" } else { "goes on" };
-        format!("2026-11-23T08:50:00.5Z {stream} F {text} {}\n", "x".repeat(100))
-    };
-    let bytes: String = (0..40_000).map(line).collect();
-    let mut world = World::with(bytes.as_bytes(), Format::Cri, Ways { multiline: "start", ..Ways::default() });
+    let bytes = overlapping(40_000);
+    let mut world = World::with(&bytes, Format::Cri, Ways { multiline: "start", ..Ways::default() });
     world.content.there.lock().expect("not poisoned").0 = bytes.len();
     let mut last = 0;
     for _ in 0..100_000 {
@@ -140,4 +135,33 @@ fn events_that_overlap_leave_points_to_go_on_from() {
         }
     }
     assert!(last > bytes.len() as u64 - 2 * MAX_OPEN, "{last} of {}", bytes.len());
+}
+
+/// Where they are cut does not depend on where the reads, and the processes, ended.
+#[test]
+fn events_that_overlap_are_cut_alike() {
+    let bytes = overlapping(16_000);
+    let mut moves = Vec::new();
+    for step in 0..bytes.len() / 150_000 + 1 {
+        moves.extend([Move::Grow(150_000 + step * 7)]);
+        for _ in 0..40 {
+            moves.extend([Move::Pass, Move::Seal, Move::Answer(0, false)]);
+        }
+        if step % 5 == 4 {
+            moves.push(Move::Crash(true));
+        }
+    }
+    hold(&bytes, Format::Cri, &moves, "start");
+    let events = World::with(&bytes, Format::Cri, Ways { multiline: "start", ..Ways::default() }).finish();
+    assert!(events.values().any(|text| text.contains("\"goes on")), "some are cut");
+}
+
+/// Lines of both streams by turns, of which every other begins an event.
+fn overlapping(lines: usize) -> Vec<u8> {
+    let line = |number: usize| {
+        let stream = if number.is_multiple_of(2) { "stdout" } else { "stderr" };
+        let text = if (number / 2).is_multiple_of(2) { "# an event" } else { "goes on" };
+        format!("2026-11-23T08:50:00.5Z {stream} F {text} {}\n", "x".repeat(100))
+    };
+    (0..lines).map(line).collect::<String>().into_bytes()
 }
