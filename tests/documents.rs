@@ -64,6 +64,7 @@ fn settings() {
     check("docs/settings.md", &|name| match name {
         "settings" => Some(keys(&[settings::KEYS])),
         "parsers" => Some(parsers()),
+        "parse" => Some(keys(&[tailwater::parse::typed::KEYS])),
         "presets" => Some(presets()),
         "transforms" => Some(keys(&[transforms::KEYS])),
         "traces" => Some(traces()),

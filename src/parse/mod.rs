@@ -1,20 +1,23 @@
 //! Entry → level, message and fields. Pure: takes a body, returns facts.
 //!
 //! In reading order:
-//! - [`Parser`], here: the kinds, their settings, and which parser a line goes to
+//! - [`Parser`], here: the kinds, and which parser a line goes to
 //! - [`auto`]: decides line by line what a line is
 //! - [`json`]: a line that is one JSON object, and `scan`: the one pass that checks it
 //! - [`logfmt`]: `key=value` pairs
 //! - [`regex`]: the user's own expressions, and [`known`]: those of klog, syslog, nginx and Apache
+//! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, and `stamp`: the forms of it
+//! - [`typed`]: what is typed under `parse`
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //!
 //! **Invariant**: parsing is total and never changes or loses a byte of the body; a line that is not what its parser
 //! looks for is a plain one, and [`Parsed`] says so.
 
 pub mod auto;
+pub mod grok;
 pub mod head;
 mod headers;
 pub mod json;
@@ -27,11 +30,12 @@ pub mod plain;
 mod quoted;
 pub mod regex;
 mod scan;
+pub mod separated;
 mod stamp;
 pub mod time;
+pub mod typed;
 
 use crate::model::event::{Fields, Level};
-use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
 use crate::model::text::Text;
 
 use pairs::Pairs;
@@ -87,17 +91,18 @@ pub const KINDS: &[Kind] = &[
         help: "expressions of your own, tried in order, whose named groups become fields: `{ regex: '^(?<level>\\w+) (?<message>.*)' }`",
         make: None,
     },
+    Kind {
+        name: "grok",
+        help: "the same, put together from the patterns of Logstash: `{ grok: '%{IP:client} %{NUMBER:bytes}' }`",
+        make: None,
+    },
+    Kind {
+        name: "csv",
+        help: "values between separators, as CSV writes them, under these names: `{ csv: [time, level, message], separator: ';' }`",
+        make: None,
+    },
+    Kind { name: "tsv", help: "values between tabs: `{ tsv: [time, level, message] }`", make: None },
 ];
-
-const REGEX_KEYS: &[Key] = &[Key {
-    name: "regex",
-    kind: "regular expression, or a list of them",
-    default: "",
-    help: "named groups of the first that matches become fields, `message` and `level` also set the event's own",
-}];
-
-const NO_EXPRESSION: &str = "parser `regex` needs its expression";
-const NO_EXPRESSION_HINT: &str = "write `parse: { regex: '…' }`";
 
 /// Turns bodies into level, message and fields. One per worker and source.
 #[derive(Clone, Debug)]
@@ -112,76 +117,17 @@ pub enum Parser {
     Plain,
     /// The user's own expressions.
     Regex(Box<regex::Expression>),
+    /// Grok expressions.
+    Grok(Box<grok::Expressions>),
+    /// Values between separators.
+    Separated(Box<separated::Separated>),
     /// A format that is known by its name.
     Known(Box<known::Known>),
 }
 
 impl Parser {
-    /// Reads `parse: auto` or `parse: { regex: '…' }`. `None` if it is wrong, which is noted.
-    pub fn from_settings(node: &Node, problems: &mut Problems) -> Option<Self> {
-        match &node.value {
-            Value::Scalar(name) => Self::named(name, node, problems),
-            Value::Map(_) => {
-                let mut section = Section::new("`parse`", node, &[REGEX_KEYS], problems);
-                let made = Self::expression(&mut section);
-                section.end();
-                made
-            }
-            Value::Null | Value::List(_) => {
-                problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
-                None
-            }
-        }
-    }
-
-    fn expression(section: &mut Section<'_>) -> Option<Self> {
-        if matches!(section.node("regex").map(|node| &node.value), None | Some(Value::Null)) {
-            section.problem(NO_EXPRESSION, NO_EXPRESSION_HINT);
-            return None;
-        }
-        // A map was noted already.
-        let typed = section.placed_texts("regex")?;
-        if typed.iter().all(|(text, _)| text.is_empty()) {
-            section.problem(NO_EXPRESSION, NO_EXPRESSION_HINT);
-            return None;
-        }
-        let mut all: Option<regex::Expression> = None;
-        for (text, place) in &typed {
-            let with_it = match all.take() {
-                Some(before) => before.or(text),
-                None => regex::Expression::new(text),
-            };
-            match with_it {
-                Ok(expression) => all = Some(expression),
-                Err(wrong) => {
-                    section.problems().add_with_hint(place, wrong.text, wrong.hint);
-                    return None;
-                }
-            }
-        }
-        all.map(|expression| Self::Regex(Box::new(expression)))
-    }
-
     fn known(known: known::Known) -> Self {
         Self::Known(Box::new(known))
-    }
-
-    fn named(name: &str, node: &Node, problems: &mut Problems) -> Option<Self> {
-        let kind = KINDS.iter().find(|kind| kind.name == name);
-        if let Some(make) = kind.and_then(|kind| kind.make) {
-            return make();
-        }
-        match kind {
-            Some(_) => problems.add_with_hint(&node.place, NO_EXPRESSION, NO_EXPRESSION_HINT),
-            None => {
-                let hint = match nearest(name, KINDS.iter().map(|kind| kind.name)) {
-                    Some(near) => format!("did you mean `{near}`? {}", known_names()),
-                    None => known_names(),
-                };
-                problems.add_with_hint(&node.place, format!("unknown parser `{name}`"), hint);
-            }
-        }
-        None
     }
 
     /// The name as typed in settings.
@@ -192,6 +138,8 @@ impl Parser {
             Self::Logfmt => "logfmt",
             Self::Plain => "plain",
             Self::Regex(_) => "regex",
+            Self::Grok(_) => "grok",
+            Self::Separated(separated) => separated.name(),
             Self::Known(known) => known.name,
         }
     }
@@ -206,6 +154,8 @@ impl Parser {
             Self::Json => json::parse(body).map(|json| json.parsed(body)),
             Self::Logfmt => logfmt::parse_anywhere(body, pairs),
             Self::Regex(expression) => expression.parse(body, pairs),
+            Self::Grok(expressions) => expressions.parse(body, pairs),
+            Self::Separated(separated) => separated.parse(body, pairs),
             Self::Known(known) => known.parse(body, pairs),
         };
         found.unwrap_or_else(|| Parsed { missed: true, ..plain::parse(body) })
@@ -239,11 +189,6 @@ impl Parser {
             }
         }
     }
-}
-
-fn known_names() -> String {
-    let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
-    format!("known: {}", names.join(", "))
 }
 
 #[cfg(test)]

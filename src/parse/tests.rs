@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::pairs::Scratch;
 use super::*;
 use crate::model::event::{Fields, Level};
-use crate::model::settings::Place;
+use crate::model::settings::{Node, Place, Problems, Value};
 use crate::model::text::Text;
 use crate::model::time::Time;
 
@@ -198,7 +198,7 @@ fn check_settings(value: Value, expected: Result<&str, (&str, &str)>) {
 fn settings() {
     let scalar = |text: &str| Value::Scalar(text.to_owned());
     let map = |key: &str, value: Value| Value::Map(vec![(key.to_owned(), node(Value::Null).place, node(value))]);
-    for kind in KINDS.iter().filter(|kind| kind.name != "regex") {
+    for kind in KINDS.iter().filter(|kind| kind.make.is_some()) {
         check_settings(scalar(kind.name), Ok(kind.name));
     }
     check_settings(map("regex", scalar("(?<message>.*)")), Ok("regex"));
@@ -212,10 +212,26 @@ fn settings() {
         scalar("jsn"),
         Err((
             "unknown parser `jsn`",
-            "did you mean `json`? known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex",
+            "did you mean `json`? known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex, grok, csv, tsv",
         )),
     );
-    check_settings(scalar("regex"), Err(("parser `regex` needs its expression", "write `parse: { regex: '…' }`")));
+    check_settings(
+        scalar("tsv"),
+        Err((
+            "parser `tsv` needs more than its name",
+            "write `parse: { tsv: … }`: values between tabs: `{ tsv: [time, level, message] }`",
+        )),
+    );
+    check_settings(map("grok", scalar("%{IP:client}")), Ok("grok"));
+    check_settings(map("csv", list(&["a", "b"])), Ok("csv"));
+    check_settings(map("tsv", list(&["a", "b"])), Ok("tsv"));
+    check_settings(
+        map("grok", list(&["%{IP:client}", "%{IP}"])),
+        Err((
+            "`%{IP}` names nothing, so no line would get a field",
+            "write `%{PATTERN:name}`; the patterns are Logstash's, and those under `patterns`",
+        )),
+    );
     check_settings(
         map("regex", scalar("(?<a>x")),
         Err((
@@ -228,12 +244,24 @@ fn settings() {
         map("regex", scalar("(x)")),
         Err(("`(x)` has no named group, so no line would get a field", "name what is to be kept: `(?<message>.*)`")),
     );
-    check_settings(map("regex", Value::Null), Err((NO_EXPRESSION, NO_EXPRESSION_HINT)));
+    let no_way = (
+        "`parse` needs one of `regex`, `grok`, `csv` and `tsv`",
+        "write `parse: { regex: '…' }`, or the name of a parser such as `parse: auto`",
+    );
+    check_settings(map("regex", Value::Null), Err(no_way));
+    let of = |key: &str, value: Value| (key.to_owned(), node(Value::Null).place, node(value));
+    let both = Value::Map(vec![of("regex", scalar("(?<a>x)")), of("csv", list(&["a"]))]);
+    check_settings(both, Err(no_way));
+    let separated = |text: &str| Value::Map(vec![of("csv", list(&["a"])), of("separator", scalar(text))]);
+    check_settings(separated(";"), Ok("csv"));
+    let mut wrong = Problems::default();
+    Parser::from_settings(&node(separated("é")), &mut wrong);
+    assert_eq!(wrong.0.len(), 1);
     check_settings(
         Value::List(vec![]),
         Err((
             "`parse` must be the name of a parser or a map",
-            "known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex",
+            "known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex, grok, csv, tsv",
         )),
     );
     let mut problems = Problems::default();

@@ -1,0 +1,151 @@
+//! What is typed under `parse` → a parser.
+
+use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
+
+use super::grok::Expressions;
+use super::regex::Expression;
+use super::separated::Separated;
+use super::{KINDS, Parser};
+
+/// The keys of `parse` where it is a map: one of the first four, and what belongs to it.
+pub const KEYS: &[Key] = &[
+    Key {
+        name: "regex",
+        kind: "regular expression, or a list of them",
+        default: "",
+        help: "named groups of the first that matches become fields, `message` and `level` also set the event's own",
+    },
+    Key {
+        name: "grok",
+        kind: "grok expression, or a list of them",
+        default: "",
+        help: "the same from patterns with names: `%{IP:client} %{NUMBER:bytes}`",
+    },
+    Key {
+        name: "csv",
+        kind: "list of names",
+        default: "",
+        help: "the names of the values, in order; `\"\"` for one that is no field",
+    },
+    Key { name: "tsv", kind: "list of names", default: "", help: "the same of values between tabs" },
+    Key { name: "patterns", kind: "map of texts", default: "", help: "patterns of your own for `grok`, by name" },
+    Key { name: "separator", kind: "text", default: "\",\"", help: "the ASCII character between the values of `csv`" },
+];
+
+/// The keys that say which parser it is.
+const WAYS: [&str; 4] = ["regex", "grok", "csv", "tsv"];
+const NO_WAY: &str = "`parse` needs one of `regex`, `grok`, `csv` and `tsv`";
+const NO_WAY_HINT: &str = "write `parse: { regex: '…' }`, or the name of a parser such as `parse: auto`";
+
+impl Parser {
+    /// Reads `parse: auto` or `parse: { regex: '…' }`. `None` if it is wrong, which is noted.
+    pub fn from_settings(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Scalar(name) => named(name, node, problems),
+            Value::Map(_) => {
+                let mut section = Section::new("`parse`", node, &[KEYS], problems);
+                let made = from_map(&mut section);
+                section.end();
+                made
+            }
+            Value::Null | Value::List(_) => {
+                problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
+                None
+            }
+        }
+    }
+}
+
+fn from_map(section: &mut Section<'_>) -> Option<Parser> {
+    let typed: Vec<&str> = WAYS.into_iter().filter(|way| section.node(way).is_some()).collect();
+    let patterns = section.text_map("patterns");
+    let separator = section.parsed("separator", |text| match text.as_bytes() {
+        [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
+        _ => Err("expected one ASCII character, such as `;`".to_owned()),
+    });
+    let [way] = typed.as_slice() else {
+        section.problem(NO_WAY, NO_WAY_HINT);
+        return None;
+    };
+    if patterns.is_some() && *way != "grok" {
+        section.problem("`patterns` are for `grok`", "remove them, or write the expression as `grok`");
+    }
+    if separator.is_some() && *way != "csv" {
+        section.problem("`separator` is for `csv`", "remove it");
+    }
+    // A map was noted already.
+    let typed = section.placed_texts(way)?;
+    if typed.iter().all(|(text, _)| text.is_empty()) {
+        section.problem(NO_WAY, NO_WAY_HINT);
+        return None;
+    }
+    match *way {
+        "regex" => expression(section, &typed),
+        "grok" => {
+            let texts: Vec<String> = typed.iter().map(|(text, _)| text.clone()).collect();
+            let own: Vec<_> = patterns.unwrap_or_default().into_iter().map(|(name, text, _)| (name, text)).collect();
+            match Expressions::new(&texts, &own) {
+                Ok(expressions) => Some(Parser::Grok(Box::new(expressions))),
+                Err((index, words)) => {
+                    let place = typed.get(index).map_or_else(|| section.place().clone(), |(_, place)| place.clone());
+                    section.problems().add_with_hint(
+                        &place,
+                        words,
+                        "write `%{PATTERN:name}`; the patterns are Logstash's, and those under `patterns`",
+                    );
+                    None
+                }
+            }
+        }
+        way => {
+            let separator = if way == "tsv" { b'\t' } else { separator.unwrap_or(b',') };
+            let columns = typed.into_iter().map(|(text, _)| text).collect();
+            Some(Parser::Separated(Box::new(Separated::new(columns, separator))))
+        }
+    }
+}
+
+fn expression(section: &mut Section<'_>, typed: &[(String, crate::model::settings::Place)]) -> Option<Parser> {
+    let mut all: Option<Expression> = None;
+    for (text, place) in typed {
+        let with_it = match all.take() {
+            Some(before) => before.or(text),
+            None => Expression::new(text),
+        };
+        match with_it {
+            Ok(expression) => all = Some(expression),
+            Err(wrong) => {
+                section.problems().add_with_hint(place, wrong.text, wrong.hint);
+                return None;
+            }
+        }
+    }
+    all.map(|expression| Parser::Regex(Box::new(expression)))
+}
+
+fn named(name: &str, node: &Node, problems: &mut Problems) -> Option<Parser> {
+    let kind = KINDS.iter().find(|kind| kind.name == name);
+    if let Some(make) = kind.and_then(|kind| kind.make) {
+        return make();
+    }
+    match kind {
+        Some(kind) => problems.add_with_hint(
+            &node.place,
+            format!("parser `{}` needs more than its name", kind.name),
+            format!("write `parse: {{ {}: … }}`: {}", kind.name, kind.help),
+        ),
+        None => {
+            let hint = match nearest(name, KINDS.iter().map(|kind| kind.name)) {
+                Some(near) => format!("did you mean `{near}`? {}", known_names()),
+                None => known_names(),
+            };
+            problems.add_with_hint(&node.place, format!("unknown parser `{name}`"), hint);
+        }
+    }
+    None
+}
+
+fn known_names() -> String {
+    let names: Vec<_> = KINDS.iter().map(|kind| kind.name).collect();
+    format!("known: {}", names.join(", "))
+}
