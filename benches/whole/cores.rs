@@ -4,6 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use tailwater::frame::Framer;
+use tailwater::frame::group::rules::Rules;
 use tailwater::frame::join::{Joiner, Step};
 use tailwater::frame::lines::Lines;
 use tailwater::frame::text;
@@ -57,6 +58,9 @@ fn framing(sample: &Sample, add: &mut Add<'_>) {
     // Only where a line really was split is there something to join.
     let bytes = facts.iter().filter(|((_, _, partial, _), ..)| *partial).map(|((.., len), ..)| len).sum();
     add("partial join", &[], bytes, cpu_of(|| join(&mut facts)).0);
+    let rules = Rules::default();
+    let begin = || sample.lines.iter().filter(|line| black_box(rules.may_begin(&line.raw))).count();
+    add("traces: may begin", &[], sample.lines.iter().map(|line| line.raw.len()).sum(), cpu_of(begin).0);
     let mut scratch = String::new();
     let mut texts = || {
         let text = |line: &Line, scratch: &mut String| text::text(&line.raw, 0, MAX_LINE, scratch).0.len();

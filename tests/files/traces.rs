@@ -29,7 +29,7 @@ fn after(world: &mut World) -> String {
     wrapped(world, "stderr", &line).concat()
 }
 
-/// Waits until a line of stdout that is written now was stored.
+/// Waits until a line of stdout that is written now was stored and settled.
 fn wait_until_read(world: &mut World, write: impl FnOnce(&str)) {
     let line = world.line();
     let text = wrapped(world, "stdout", &line).concat();
@@ -42,6 +42,8 @@ fn wait_until_read(world: &mut World, write: impl FnOnce(&str)) {
         })
     };
     crate::scenario::wait_until("a line of the other stream is stored", PATIENCE, is_stored);
+    // And the answer was heard: what is in flight when a process is killed is sent again.
+    world.wait_for_count("lines_in_flight", 0);
 }
 
 #[test]
