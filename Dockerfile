@@ -25,10 +25,11 @@ COPY LICENSE build.rs ./
 COPY src src
 # There is no git here: build.rs takes the commit from the environment.
 ARG TAILWATER_COMMIT=unknown
-# Cargo compares times, and what was copied may be older than what stood in its place.
+# Cargo compares times, and what was copied may be older than what stood in its place. A panic says its file and line without
+# the names of functions, which are an eighth of the program.
 RUN find src build.rs -exec touch {} + \
     && cargo build --release --locked --bin tailwater --target "$(rustc --print host-tuple)" --target-dir /target \
-    && install -D "/target/$(rustc --print host-tuple)/release/tailwater" /image/usr/local/bin/tailwater \
+    && install -D -s "/target/$(rustc --print host-tuple)/release/tailwater" /image/usr/local/bin/tailwater \
     && install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt \
     && install -D -m 644 LICENSE /image/usr/share/licenses/tailwater/LICENSE \
     && echo 'nonroot:x:65532:65532:nonroot:/nonexistent:/sbin/nologin' >/image/etc/passwd \
