@@ -122,6 +122,9 @@ fn value(kind: &str) -> Option<Value> {
         "duration" => pattern(&duration(), "1s"),
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),
         "number" => either([json!({ "type": "integer", "minimum": 0 }), variable()]),
+        "number up to 1" => {
+            either([json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }), variable()])
+        }
         "true | false" | "true or false" => either([json!({ "type": "boolean" }), variable()]),
         "map of texts" | "map of names" | "map of templates" | "map of regular expressions" => {
             json!({ "type": ["object", "null"], "additionalProperties": text() })

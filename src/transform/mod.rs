@@ -2,10 +2,11 @@
 //!
 //! - [`redact`]: secrets are replaced before anything else looks at the line
 //! - [`steps`]: what the settings call transforms, one after the other, and [`settings`]: how they are typed
-//! - [`condition`]: what a step may ask an event for; [`shape`]: what it may change
+//! - [`condition`]: what a step may ask an event for; [`shape`]: what it may change; [`sample`]: one of so many
 
 pub mod condition;
 pub mod redact;
+pub mod sample;
 pub mod settings;
 pub mod shape;
 pub mod steps;

@@ -7,6 +7,7 @@ use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
 use crate::model::template::Template;
 
 use super::condition::{Condition, Mistake};
+use super::sample::{self, Sample};
 use super::shape::Change;
 use super::steps::{Step, Steps, What};
 
@@ -23,6 +24,12 @@ pub const KEYS: &[Key] = &[
         kind: "condition",
         default: "",
         help: "lines that the condition holds of are left out, others go on",
+    },
+    Key {
+        name: "sample",
+        kind: "map",
+        default: "",
+        help: "a share of the lines goes on, and all errors; others are left out",
     },
     Key { name: "rename", kind: "map of names", default: "", help: "fields get other names: old and new" },
     Key { name: "remove", kind: "list of names", default: "", help: "fields that are taken away" },
@@ -90,6 +97,8 @@ fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) ->
     let mut made: Vec<Option<What>> = Vec::new();
     made.extend(condition(&mut section, name, "keep").map(|condition| condition.map(What::Keep)));
     made.extend(condition(&mut section, name, "drop").map(|condition| condition.map(What::Drop)));
+    let sample = section.section("sample", &[sample::KEYS], |section| Sample::read(section, name));
+    made.extend(sample.map(|sample| sample.map(What::Sample)));
     made.extend(changes(&mut section).into_iter().map(|change| change.map(What::Shape)));
     if made.len() != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
         let names: Vec<_> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();

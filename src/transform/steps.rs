@@ -8,6 +8,7 @@ use std::sync::Arc;
 use crate::model::event::Event;
 
 use super::condition::{Answer, Condition, Wants};
+use super::sample::Sample;
 use super::shape::{self, Change};
 
 /// The steps of one sink. One per worker.
@@ -36,6 +37,8 @@ pub enum What {
     Drop(Condition),
     /// Changes the fields.
     Shape(Change),
+    /// Leaves out all but some.
+    Sample(Sample),
 }
 
 impl Steps {
@@ -60,6 +63,8 @@ impl Steps {
         let of = |step: &Step| match &step.what {
             What::Keep(condition) | What::Drop(condition) => condition.wants(),
             What::Shape(_) => Wants::All,
+            What::Sample(sample) if sample.wants_fields() => Wants::All,
+            What::Sample(_) => Wants::Level,
         };
         self.steps.iter().map(of).max().unwrap_or_default()
     }
@@ -119,6 +124,7 @@ impl Step {
             What::Keep(condition) => (condition, false),
             What::Drop(condition) => (condition, true),
             What::Shape(_) => return false,
+            What::Sample(sample) => return !sample.keeps(event),
         };
         let answer = condition.ask(event);
         if answer == Answer::Wrong {

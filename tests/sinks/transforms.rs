@@ -241,3 +241,30 @@ fn shapes_and_conditions_in_one_order() {
     assert_eq!(stored(&logs)[0], failed);
     assert_eq!(stored(&logs).len(), 3);
 }
+
+/// Read again by a process that knows nothing of the first, the same lines go on.
+#[test]
+fn a_sample_is_the_same_when_it_is_read_again() {
+    let store = Elasticsearch::start();
+    let stage = Stage::new();
+    stage.add(&(0..200).map(|at| format!("{{\"n\":{at},\"trace\":{}}}", at / 10)).collect::<Vec<_>>());
+    let sink = format!(
+        "type: elasticsearch, url: '{}', data_stream: logs-a-b, transforms: {{ some: {{ sample: {{ rate: 0.5, by: '{{fields.trace}}' }} }} }}, {}",
+        store.url(),
+        quick("")
+    );
+    let numbers = || {
+        let all = store.look(|state| {
+            let documents = state.documents("logs-a-b");
+            documents.iter().map(|document| document.json()["fields"]["n"].as_u64()).collect::<Vec<_>>()
+        });
+        all.into_iter().flatten().collect::<std::collections::BTreeSet<_>>()
+    };
+    let books = stage.run(&sink);
+    let first = numbers();
+    assert!(first.len() > 20 && first.len() < 180 && first.len() % 10 == 0, "{} lines", first.len());
+    assert_eq!(books.of("lines_filtered_total", "rule=\"some\"") as usize, 200 - first.len());
+    stage.place.rename("state", "forgotten");
+    stage.run(&sink);
+    assert_eq!(numbers(), first);
+}
