@@ -2,8 +2,6 @@
 //!
 //! **Invariant**: no value is kept, only its hash, and no more of them than are allowed.
 
-use std::collections::HashSet;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 /// The values of each label so far.
@@ -17,8 +15,8 @@ pub(super) struct Guard {
 
 struct Label {
     name: String,
-    /// Hashes; none any more once there were too many.
-    values: Option<HashSet<u64>>,
+    /// Hashes, ascending; none any more once there were too many.
+    values: Option<Vec<u64>>,
 }
 
 impl Guard {
@@ -32,16 +30,15 @@ impl Guard {
         if self.most == 0 {
             return;
         }
-        let at = match self.labels.iter().position(|label| label.name == name) {
-            Some(at) => at,
-            None => {
-                self.labels.push(Label { name: name.to_owned(), values: Some(HashSet::new()) });
-                self.labels.len() - 1
-            }
+        let known = self.labels.iter_mut().find(|label| label.name == name);
+        let Some(label) = known else {
+            self.labels.push(Label { name: name.to_owned(), values: Some(vec![xxh3_64(value.as_bytes())]) });
+            return;
         };
-        let label = &mut self.labels[at];
         let Some(values) = &mut label.values else { return };
-        values.insert(xxh3_64(value.as_bytes()));
+        let hash = xxh3_64(value.as_bytes());
+        let Err(at) = values.binary_search(&hash) else { return };
+        values.insert(at, hash);
         if values.len() > self.most {
             label.values = None;
             self.told.push(label.name.clone());
