@@ -129,7 +129,7 @@ fn with_a_stuck_sink_nothing_is_lost_and_what_may_repeat_is_counted() {
     let with = |round: u64| {
         settings(
             &place,
-            &format!("shutdown_grace: 50ms\nfields: {{ round: 'r{round}' }}\n"),
+            &format!("max_line: 4KiB\nshutdown_grace: 50ms\nfields: {{ round: 'r{round}' }}\n"),
             &sink("store", &store, ""),
         )
     };
