@@ -95,12 +95,16 @@ fn wait(helper: &mut Child, began: Instant) -> Result<ExitStatus, String> {
     }
 }
 
+/// Lines are counted, so a trace is to be as many events as it has lines, as it was in all earlier results.
+pub const LINES_ALONE: (&str, &str) = ("TAILWATER__MULTILINE", "none");
+
 /// The helper's process: `measure REPORT stop|end PROGRAM ARGUMENTS…`.
 pub fn measure(arguments: &[String]) -> Result<(), String> {
     let [report, how, program, arguments @ ..] = arguments else { return Err("measure: nothing to run".to_owned()) };
     let failed = |error: std::io::Error| format!("{program}: {error}");
     let began = Instant::now();
     let mut command = Command::new(program);
+    command.env(LINES_ALONE.0, LINES_ALONE.1);
     let status = if how == "stop" {
         let mut child = command.args(arguments).stdin(Stdio::null()).spawn().map_err(failed)?;
         std::io::stdin().read_to_end(&mut Vec::new()).map_err(failed)?;

@@ -204,6 +204,7 @@ fn lines_of_stdout(options: &Options, from: &Path, files: &[PathBuf]) -> Result<
     use std::process::Command;
     let failed = |error: std::io::Error| format!("{}: {error}", options.binary.display());
     let mut command = Command::new(&options.binary);
+    command.env(child::LINES_ALONE.0, child::LINES_ALONE.1);
     command.args(["--log-level", "warn", "--once", "--format", "json", "--from"]).arg(from);
     let mut cat =
         Command::new("cat").args(files).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(failed)?;

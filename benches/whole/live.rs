@@ -84,7 +84,7 @@ impl Daemon {
         let failed = |error: std::io::Error| format!("{}: {error}", options.binary.display());
         let settings = root.join("tailwater.yaml");
         let text = format!(
-            "state_dir: {}\nsources: {{ pods: {{ type: kubernetes, path: {} }} }}\n\
+            "state_dir: {}\nmultiline: none\nsources: {{ pods: {{ type: kubernetes, path: {} }} }}\n\
              sinks: {{ store: {{ type: loki, {sink}url: 'http://127.0.0.1:{}' }} }}\n",
             root.join("state").display(),
             root.join("pods").display(),
