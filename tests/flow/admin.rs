@@ -170,9 +170,11 @@ fn a_refusing_store_is_told_and_no_reason_to_restart() {
     write(&place, 10);
     let mut process = start(&place, &store, "");
     let admin = process.admin();
-    process.wait_until("it is told", PATIENCE, || get(&admin, "GET", "/readyz?sinks=1").0 == 503);
-    let (_, _, text) = get(&admin, "GET", "/readyz?sinks=1");
-    assert_eq!(text, "refusing: store\n");
+    // Before files were looked for it is not ready for that reason.
+    process.wait_until("it is told", PATIENCE, || {
+        let (code, _, text) = get(&admin, "GET", "/readyz?sinks=1");
+        code == 503 && text == "refusing: store\n"
+    });
     assert_eq!((get(&admin, "GET", "/readyz").0, get(&admin, "GET", "/livez").0), (200, 200));
     let found = pipeline(&status(&admin), "store");
     assert_eq!(found["is_refusing"], true, "{found}");
