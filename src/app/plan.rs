@@ -36,13 +36,6 @@ pub struct Plan {
     pub kept: Vec<Arc<str>>,
 }
 
-impl Plan {
-    /// Whether nothing that runs is to be changed.
-    pub fn is_empty(&self) -> bool {
-        self.refit.is_empty() && self.leave.is_empty() && self.join.is_empty() && !self.sources
-    }
-}
-
 /// What leads from the settings in effect to `new`; or why that takes a restart. `most` is how many pipelines there may be.
 pub fn plan(old: &Settings, new: &Settings, pipelines: &[Started], most: usize) -> Result<Plan, String> {
     if let Some(key) = FIXED.iter().find(|key| !is_same(old, new, key)) {

@@ -366,8 +366,7 @@ fn check_spool(sources: &[Source], has_state_dir: bool, once: bool, problems: &m
 
 fn ask_for_state_dir(root: &Node, sources: &[Source], problems: &mut Problems) {
     let Some(files) = sources.iter().find(|source| source.has_files()) else { return };
-    let typed = matches!(&root.value, Value::Map(entries) if entries.iter().any(|(key, ..)| key == "state_dir"));
-    if typed && !problems.0.is_empty() {
+    if root.get("state_dir").is_some() && !problems.0.is_empty() {
         // Most likely its variable is missing, which is said already.
         return;
     }
@@ -379,10 +378,7 @@ fn ask_for_state_dir(root: &Node, sources: &[Source], problems: &mut Problems) {
 }
 
 fn ask_for_memory(root: &Node, limit: u64, has_pipe: bool, scarce: &Scarce, problems: &mut Problems) {
-    let typed = |key: &str| match &root.value {
-        Value::Map(entries) => entries.iter().find(|(known, ..)| known == key).map(|(.., node)| &node.place),
-        _ => None,
-    };
+    let typed = |key: &str| root.get(key).map(|node| &node.place);
     let place = typed("memory_limit").or_else(|| typed("sinks")).unwrap_or(&root.place);
     let pipe = if has_pipe { PIPE_BYTES.0 } else { 0 };
     let enough = (scarce.total + pipe).div_ceil(1 << 20) << 20;
