@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use tracing::{info, warn};
 
-use crate::flow::checkpoint::{self, Book, ReadSlot, Record, Slot, State};
+use crate::flow::checkpoint::{Book, Record, State};
+use crate::flow::record;
+use crate::flow::slot::{self, ReadSlot, Slot};
 
 /// A slot is written anew once its moves are larger than this and than four snapshots.
 const COMPACT_FROM: u64 = 1 << 20;
@@ -170,7 +172,7 @@ impl Store {
         let mut bytes = Vec::new();
         if self.dir.is_some() {
             for record in &records {
-                checkpoint::encode(record, &mut bytes);
+                record::encode(record, &mut bytes);
             }
         }
         let mut inner = self.lock();
@@ -250,7 +252,7 @@ impl Store {
             let mut inner = self.lock();
             inner.meanwhile = Some(Vec::new());
             let generation = inner.generation + 1;
-            (inner.state.encode_slot(generation), 1 - inner.active, generation)
+            (slot::encode_slot(&inner.state, generation), 1 - inner.active, generation)
         };
         let written = write_slot(dir, next, &bytes);
         let mut inner = self.lock();
@@ -385,7 +387,7 @@ fn read_slots(dir: &Path) -> Slots {
     let (mut damaged, mut unusable) = (Vec::new(), Vec::new());
     for slot in 0..2 {
         let path = slot_path(dir, slot);
-        let why = match fs::read(&path).map(|bytes| checkpoint::decode_slot(&bytes)) {
+        let why = match fs::read(&path).map(|bytes| slot::decode_slot(&bytes)) {
             Ok(Slot::Read(read)) => {
                 if best.as_ref().is_none_or(|(_, known)| known.generation < read.generation) {
                     best = Some((slot, read));
@@ -395,7 +397,7 @@ fn read_slots(dir: &Path) -> Slots {
             Ok(Slot::Empty) => "is empty".to_owned(),
             Ok(Slot::Unreadable) => "is damaged".to_owned(),
             Ok(Slot::OtherVersion(version)) => {
-                format!("has version {version}, this program reads version {}", checkpoint::VERSION)
+                format!("has version {version}, this program reads version {}", slot::VERSION)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => format!("cannot be read: {error}"),

@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tailwater::flow::checkpoint::{Slot, State, decode, decode_slot, encode};
+use tailwater::flow::checkpoint::State;
+use tailwater::flow::record::{decode, encode};
+use tailwater::flow::slot::{Slot, decode_slot, encode_slot};
 
 fuzz_target!(|input: (bool, u16, &[u8])| {
     let (valid, at, bytes) = input;
@@ -12,11 +14,11 @@ fuzz_target!(|input: (bool, u16, &[u8])| {
         assert_eq!(again, bytes[..length]);
     }
     // A slot with a right beginning, so that what is behind it is looked at.
-    let mut slot = if valid { State::default().encode_slot(u64::from(at)) } else { Vec::new() };
+    let mut slot = if valid { encode_slot(&State::default(), u64::from(at)) } else { Vec::new() };
     slot.extend_from_slice(bytes);
     if let Slot::Read(read) = decode_slot(&slot) {
         assert_eq!(read.whole + read.damaged, slot.len() as u64);
-        let again = read.state.encode_slot(read.generation);
+        let again = encode_slot(&read.state, read.generation);
         let Slot::Read(again) = decode_slot(&again) else { panic!("what was written is read") };
         assert_eq!((again.generation, again.state, again.damaged), (read.generation, read.state, 0));
     }
