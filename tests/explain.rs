@@ -110,6 +110,27 @@ fn who_leaves_a_line_out_is_named() {
     assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
 }
 
+/// Conditions compare what has a type as what it is; a field that is a secret by its name is none less for having a type.
+#[test]
+fn types_conditions_and_secrets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = "sources: { pipe: { type: stdin, parse: { as: logfmt, types: { took: duration, ok: bool, pin: int } } } }\n\
+                redact: { fields: [pin] }\ntransforms: { slow: { keep: fields.took > 0.5 && !fields.ok && (fields.took * 2.0) < 10.0 } }\n\
+                sinks: { all: { type: stdout } }\n";
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let input = "took=1.5s ok=no pin=1234\ntook=250ms ok=no pin=1\ntook=1s ok=yes pin=2\ntook=6s ok=off\n";
+    let output = tailwater(&["run", "--config", settings], input);
+    let sent: Vec<Value> =
+        text_of(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let fields: Vec<&Value> = sent.iter().map(|event| &event["fields"]).collect();
+    assert_eq!(fields, [&serde_json::json!({"took": 1.5, "ok": false, "pin": "[redacted:field]"})], "{output:?}");
+    assert!(!text_of(&output.stdout).contains("1234"));
+    let shown = text_of(&tailwater(&["explain", "--config", settings], "took=1.5s ok=no id=7 note=true\n").stdout);
+    assert!(shown.contains("fields    took=1.5  ok=false  id=\"7\"  note=\"true\"\n"), "{shown}");
+}
+
 #[test]
 fn who_is_not_known_is_said() {
     for (arguments, reason) in [

@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
+use serde_json::Value;
 use tailwater::metrics::Metrics;
 use tailwater::metrics::look::{FilteredLook, Look};
 
@@ -151,4 +153,45 @@ fn named_tests_are_there() {
     ] {
         assert!(security.contains(&format!("`{name}`")) && is_test(file, name), "{file} has no test `{name}`");
     }
+}
+
+/// The examples of docs/parsing.md, with the real program: what stands in the last column is what comes out.
+#[test]
+fn what_the_page_on_parsing_shows() {
+    let page = read("docs/parsing.md");
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut tried, mut wrong) = (0, String::new());
+    for row in page.lines().filter(|line| line.starts_with("| `") && line.ends_with("}` |")) {
+        let cells: Vec<String> = row.split("` | `").map(|cell| cell.replace("\\|", "|")).collect();
+        let [parse, line, expected] = &*cells else { panic!("three cells: {row}") };
+        let parse = parse.trim_start_matches("| `");
+        let expected: Value = serde_json::from_str(expected.trim_end_matches("` |")).expect("an event");
+        let settings = format!(
+            "sources: {{ in: {{ type: stdin, parse: {parse} }} }}\nsinks: {{ out: {{ type: stdout, format: json }} }}\n"
+        );
+        fs::write(folder.path().join("page.yaml"), settings).expect("written");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tailwater"))
+            .args(["run", "--config", "page.yaml"])
+            .current_dir(&folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        // In a cell LF stands as `⏎`.
+        let input = line.replace('⏎', "\n") + "\n";
+        child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("read");
+        let output = child.wait_with_output().expect("it ends");
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last: Option<Value> = said.lines().last().and_then(|line| serde_json::from_str(line).ok());
+        let is_there = |(key, value): (&String, &Value)| {
+            last.as_ref().is_some_and(|event| event.get(key).unwrap_or(&Value::Null) == value)
+        };
+        if !expected.as_object().expect("an object").iter().all(is_there) {
+            wrong += &format!("{parse}\n{line}\n{said}{}\n", String::from_utf8_lossy(&output.stderr));
+        }
+        tried += 1;
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+    assert!(tried >= 7, "{tried} rows");
 }

@@ -12,6 +12,7 @@ use crate::frame::group::rules::Rules;
 use crate::model::feed::ParserName;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value, meant, nearest};
 use crate::parse::Parser;
+use crate::parse::recipe::Recipe;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
 use crate::transform::redact::{self, Redactor};
@@ -151,15 +152,15 @@ impl Sink {
 
 /// How the lines of sources are read: what they refer to by index, and what those get that say nothing.
 pub(super) struct Readings {
-    pub(super) parsers: Vec<Parser>,
+    pub(super) parsers: Vec<Recipe>,
     pub(super) multiline: Vec<Rules>,
-    default: (Parser, Rules),
+    default: (Recipe, Rules),
 }
 
 impl Readings {
     /// With what stands at the top. What is wrong there is reported once, not by every source that falls back to it.
     pub(super) fn new(parse: Option<&Node>, multiline: Option<&Node>, problems: &mut Problems) -> Self {
-        let parser = parse.and_then(|node| Parser::from_settings(node, problems)).unwrap_or(Parser::Auto);
+        let parser = parse.and_then(|node| Recipe::from_settings(node, problems)).unwrap_or(Parser::Auto.into());
         let rules = multiline.and_then(|node| Rules::from_settings(node, problems)).unwrap_or_default();
         Self { parsers: Vec::new(), multiline: Vec::new(), default: (parser, rules) }
     }
@@ -167,11 +168,11 @@ impl Readings {
     /// Takes what a source says of itself.
     fn take(&mut self, section: &mut Section<'_>) -> ParserName {
         let parse = section.node("parse");
-        let parser = parse.map_or(Some(self.default.0.clone()), |node| Parser::from_settings(node, section.problems()));
+        let parser = parse.map_or(Some(self.default.0.clone()), |node| Recipe::from_settings(node, section.problems()));
         let multiline = section.node("multiline");
         let rules =
             multiline.map_or(Some(self.default.1.clone()), |node| Rules::from_settings(node, section.problems()));
-        self.parsers.push(parser.unwrap_or(Parser::Auto));
+        self.parsers.push(parser.unwrap_or(Parser::Auto.into()));
         self.multiline.push(rules.unwrap_or_default());
         ParserName(self.parsers.len() - 1)
     }

@@ -19,7 +19,7 @@ use crate::frame::group::rules::Rules;
 use crate::log;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value};
 use crate::model::units;
-use crate::parse::Parser;
+use crate::parse::recipe::Recipe;
 use crate::transform::redact::settings as redact;
 use crate::transform::settings as transforms;
 
@@ -149,7 +149,7 @@ pub struct Settings {
     /// Read what is there, deliver it, and exit.
     pub once: bool,
     /// The parsers that sources refer to by index.
-    pub parsers: Vec<Parser>,
+    pub parsers: Vec<Recipe>,
     /// Which of their lines make one event, by the same index.
     pub multiline: Vec<Rules>,
     /// Where lines come from; at least one.

@@ -17,9 +17,6 @@ use crate::model::batch::DropReason;
 use crate::model::budget::Budget;
 use crate::model::event::Flaw;
 
-/// The flaws that are counted.
-const FLAWS: [Flaw; 4] = [Flaw::Cut, Flaw::NotCri, Flaw::NotDocker, Flaw::NotParsed];
-
 /// What became of a request. The names are part of the public interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -438,7 +435,7 @@ impl Families {
             drop(pipeline.requests(outcome));
             drop(pipeline.request_duration.with_label_values(&[name, outcome.name()]));
         }
-        FLAWS.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
+        Flaw::ALL.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
         pipeline
     }
 }

@@ -92,9 +92,14 @@ pub enum Flaw {
     NotDocker,
     /// The line was not what its parser looks for: it stands whole, as plain text.
     NotParsed,
+    /// A value did not fit the type that the settings give it: it stays a text.
+    NotTyped,
 }
 
 impl Flaw {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Cut, Self::NotCri, Self::NotDocker, Self::NotParsed, Self::NotTyped];
+
     /// The name used in events and metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -102,6 +107,7 @@ impl Flaw {
             Self::NotCri => "not_cri",
             Self::NotDocker => "not_docker",
             Self::NotParsed => "not_parsed",
+            Self::NotTyped => "not_typed",
         }
     }
 }

@@ -12,13 +12,15 @@ pub enum Text<'a> {
     Plain(&'a str),
     /// The inside of a valid JSON string, between its quotes.
     Escaped(&'a str),
+    /// A value that has a type: a JSON number, `true`, `false` or `null`. Stands in JSON without quotes.
+    Bare(&'a str),
 }
 
 impl<'a> Text<'a> {
     /// The plain text; borrowed unless there is an escape to undo. Unpaired surrogates become U+FFFD.
     pub fn plain(self) -> Cow<'a, str> {
         match self {
-            Self::Plain(text) => Cow::Borrowed(text),
+            Self::Plain(text) | Self::Bare(text) => Cow::Borrowed(text),
             Self::Escaped(text) if !text.contains('\\') => Cow::Borrowed(text),
             Self::Escaped(text) => {
                 let mut out = Vec::with_capacity(text.len());
@@ -33,15 +35,31 @@ impl<'a> Text<'a> {
     pub fn write_json(self, out: &mut Vec<u8>) {
         match self {
             Self::Plain(text) => escape(text, out),
-            Self::Escaped(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Escaped(text) | Self::Bare(text) => out.extend_from_slice(text.as_bytes()),
         }
+    }
+
+    /// Appends the text as a JSON value.
+    #[inline]
+    pub fn write_value(self, out: &mut Vec<u8>) {
+        if let Self::Bare(text) = self {
+            return out.extend_from_slice(text.as_bytes());
+        }
+        out.push(b'"');
+        self.write_json(out);
+        out.push(b'"');
+    }
+
+    /// The text as it is carried.
+    #[inline]
+    pub fn carried(self) -> &'a str {
+        let (Self::Plain(text) | Self::Escaped(text) | Self::Bare(text)) = self;
+        text
     }
 
     /// Whether there is no text.
     pub fn is_empty(self) -> bool {
-        match self {
-            Self::Plain(text) | Self::Escaped(text) => text.is_empty(),
-        }
+        self.carried().is_empty()
     }
 }
 

@@ -103,7 +103,10 @@ pub(crate) fn field<'a>(fields: &Fields<'a>, name: &str) -> Option<Cow<'a, str>>
     match fields {
         Fields::None => None,
         Fields::Json(object) => json_field(object, name),
-        Fields::Pairs(pairs) => pairs.iter().find(|(key, _)| key.plain() == name).map(|(_, value)| value.plain()),
+        Fields::Pairs(pairs) => {
+            let (_, value) = pairs.iter().find(|(key, _)| key.plain() == name)?;
+            (*value != Text::Bare("null")).then(|| value.plain())
+        }
     }
 }
 

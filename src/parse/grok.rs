@@ -13,10 +13,14 @@ use crate::model::text::Text;
 use super::level::{self, KeyKind};
 use super::pairs::Pairs;
 use super::parsed::Parsed;
+use super::values::{TYPES, Type};
 
-/// Expressions in the order in which they are tried.
+/// Expressions in the order in which they are tried, and the types that they give.
 #[derive(Clone, Debug)]
-pub struct Expressions(Vec<Arc<Expression>>);
+pub struct Expressions {
+    list: Vec<Arc<Expression>>,
+    types: Vec<(String, Type)>,
+}
 
 #[derive(Debug)]
 struct Expression {
@@ -45,13 +49,30 @@ impl Expressions {
             }
             Ok(Arc::new(Expression { pattern, names }))
         };
-        texts.iter().enumerate().map(compile).collect::<Result<_, _>>().map(Self)
+        let list = texts.iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()?;
+        let mut types = Vec::new();
+        for (index, expression) in list.iter().enumerate() {
+            for name in &expression.names {
+                let Some(typed) = expression.pattern.get_extract(name) else { continue };
+                let Some((_, kind)) = TYPES.iter().find(|(known, _)| *known == typed) else {
+                    let known = TYPES.map(|(name, _)| format!("`{name}`")).join(", ");
+                    return Err((index, format!("`%{{…:{name}:{typed}}}`: unknown type `{typed}`; known: {known}")));
+                };
+                types.push((name.clone(), *kind));
+            }
+        }
+        Ok(Self { list, types })
+    }
+
+    /// The types of fields, as suffixes such as `:int` give them.
+    pub fn types(&self) -> &[(String, Type)] {
+        &self.types
     }
 
     /// What the first that matches says of `body`; `None` where none does.
     pub fn parse<'p, 't: 'p>(&'t self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
         let (expression, matches) =
-            self.0.iter().find_map(|expression| Some((expression, expression.pattern.match_against(body)?)))?;
+            self.list.iter().find_map(|expression| Some((expression, expression.pattern.match_against(body)?)))?;
         let (mut found, mut message) = (None, Text::Plain(body));
         for name in &expression.names {
             // What matched is a part of the body, which lives longer than the match.
@@ -100,6 +121,14 @@ mod tests {
         assert_eq!(fields(&[text], &[], "something else"), None);
         let combined = r#"10.0.0.7 - - [23/Nov/2026:08:50:49 +0000] "GET /cart HTTP/1.1" 500 12 "-" "curl/8""#;
         assert!(fields(&["%{COMMONAPACHELOG}"], &[], combined).is_some_and(|fields| fields.contains("response=500")));
+    }
+
+    #[test]
+    fn a_suffix_gives_a_type() {
+        let new = |text: &str| Expressions::new(&[text.to_owned()], &[]);
+        let typed = new("%{NUMBER:bytes:int} %{NUMBER:took:float} %{WORD:word}").expect("an expression");
+        assert_eq!(typed.types(), [("bytes".to_owned(), Type::Int), ("took".to_owned(), Type::Float)]);
+        assert!(new("%{NUMBER:bytes:integer}").is_err_and(|(_, words)| words.contains("unknown type `integer`")));
     }
 
     #[test]

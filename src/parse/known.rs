@@ -10,6 +10,7 @@ use super::head;
 use super::pairs::Pairs;
 use super::parsed::Parsed;
 use super::regex::Expression;
+use super::values::Type;
 
 /// `I1123 08:50:48.703931       1 controller.go:617] quota admission added evaluator`
 const KLOG: &[&str] = &[
@@ -69,6 +70,14 @@ impl Known {
     /// `apache`.
     pub fn apache() -> Option<Self> {
         Self::new("apache", APACHE)
+    }
+
+    /// Which of its fields are no texts.
+    pub fn types(&self) -> &'static [(&'static str, Type)] {
+        match self.name {
+            "nginx" | "apache" => &[("status", Type::Int), ("bytes", Type::Int)],
+            _ => &[],
+        }
     }
 
     /// What the line says; `None` where it has none of the format's forms.

@@ -63,14 +63,13 @@ fn parsed<'p, 't: 'p>(body: &'t str, pairs: &'p Pairs<'_, 't>) -> Parsed<'p> {
     let (mut message, mut msg) = (None, None);
     let (mut found, mut best): (Option<Level>, u8) = (None, u8::MAX);
     for &(key, value) in pairs {
-        let (Text::Plain(key) | Text::Escaped(key)) = key;
+        let key = key.carried();
         match key {
             "message" => message = Some(value),
             "msg" => msg = Some(value),
             _ => {
-                let (Text::Plain(word) | Text::Escaped(word)) = value;
                 let Some((rank, kind)) = level::key(key.as_bytes()).filter(|(rank, _)| *rank <= best) else { continue };
-                if let Some(level) = level::of_word(kind, word) {
+                if let Some(level) = level::of_word(kind, value.carried()) {
                     (found, best) = (Some(level), rank);
                 }
             }
@@ -180,7 +179,7 @@ mod tests {
             let mut scratch = Scratch::default();
             let mut pairs = scratch.lend();
             let found = parse_whole(&line, &mut pairs).map(|_| ());
-            let inner = |text: &Text<'_>| match *text { Text::Plain(inner) | Text::Escaped(inner) => inner.to_owned() };
+            let inner = |text: &Text<'_>| text.carried().to_owned();
             let list: Vec<_> = pairs.as_slice().iter().map(|(key, value)| (inner(key), inner(value))).collect();
             prop_assert_eq!(found.map(|()| list), expected);
         }

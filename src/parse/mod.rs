@@ -10,8 +10,9 @@
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, and `stamp`: the forms of it
-//! - [`typed`]: what is typed under `parse`
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
+//! - [`recipe`]: a parser and what is done with its answer; [`types`], [`values`]: fields that are numbers, truth values, times
+//! - [`typed`]: what is typed under `parse`
 //!
 //! **Invariant**: parsing is total and never changes or loses a byte of the body; a line that is not what its parser
 //! looks for is a plain one, and [`Parsed`] says so.
@@ -28,18 +29,22 @@ pub mod pairs;
 pub mod parsed;
 pub mod plain;
 mod quoted;
+pub mod recipe;
 pub mod regex;
 mod scan;
 pub mod separated;
 mod stamp;
 pub mod time;
 pub mod typed;
+pub mod types;
+pub mod values;
 
 use crate::model::event::{Fields, Level};
 use crate::model::text::Text;
 
 use pairs::Pairs;
 use parsed::Parsed;
+use values::Type;
 
 /// One kind of parser, for settings, help and documents.
 #[derive(Clone, Copy, Debug)]
@@ -141,6 +146,15 @@ impl Parser {
             Self::Grok(_) => "grok",
             Self::Separated(separated) => separated.name(),
             Self::Known(known) => known.name,
+        }
+    }
+
+    /// The types that it gives its fields by itself.
+    pub fn types(&self) -> Vec<(String, Type)> {
+        match self {
+            Self::Grok(expressions) => expressions.types().to_vec(),
+            Self::Known(known) => known.types().iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect(),
+            _ => Vec::new(),
         }
     }
 

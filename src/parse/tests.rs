@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::pairs::Scratch;
+use super::recipe::Recipe;
 use super::*;
 use crate::model::event::{Fields, Level};
 use crate::model::settings::{Node, Place, Problems, Value};
@@ -180,10 +181,10 @@ fn node(value: Value) -> Node {
 
 fn check_settings(value: Value, expected: Result<&str, (&str, &str)>) {
     let mut problems = Problems::default();
-    let parser = Parser::from_settings(&node(value), &mut problems);
+    let parser = Recipe::from_settings(&node(value), &mut problems);
     match expected {
         Ok(name) => {
-            assert_eq!(parser.map(|parser| parser.name()), Some(name));
+            assert_eq!(parser.map(|recipe| recipe.parser.name()), Some(name));
             assert_eq!(problems.0, []);
         }
         Err((text, hint)) => {
@@ -245,7 +246,7 @@ fn settings() {
         Err(("`(x)` has no named group, so no line would get a field", "name what is to be kept: `(?<message>.*)`")),
     );
     let no_way = (
-        "`parse` needs one of `regex`, `grok`, `csv` and `tsv`",
+        "`parse` needs one of `regex`, `grok`, `csv`, `tsv` and `as`",
         "write `parse: { regex: '…' }`, or the name of a parser such as `parse: auto`",
     );
     check_settings(map("regex", Value::Null), Err(no_way));
@@ -255,8 +256,24 @@ fn settings() {
     let separated = |text: &str| Value::Map(vec![of("csv", list(&["a"])), of("separator", scalar(text))]);
     check_settings(separated(";"), Ok("csv"));
     let mut wrong = Problems::default();
-    Parser::from_settings(&node(separated("é")), &mut wrong);
+    Recipe::from_settings(&node(separated("é")), &mut wrong);
     assert_eq!(wrong.0.len(), 1);
+    check_settings(map("as", scalar("logfmt")), Ok("logfmt"));
+    check_settings(
+        map("as", scalar("logfm")),
+        Err((
+            "unknown parser `logfm`",
+            "did you mean `logfmt`? known: auto, json, logfmt, plain, klog, syslog, nginx, apache, regex, grok, csv, tsv",
+        )),
+    );
+    check_settings(map("types", map("status", scalar("int"))), Ok("auto"));
+    check_settings(
+        Value::Map(vec![of("as", scalar("json")), of("types", map("took", scalar("durations")))]),
+        Err((
+            "unknown type `durations` of `took`",
+            "did you mean `duration`? known: `int`, `float`, `bool`, `time`, `duration`, `bytes`, `text`",
+        )),
+    );
     check_settings(
         Value::List(vec![]),
         Err((
@@ -266,7 +283,7 @@ fn settings() {
     );
     let mut problems = Problems::default();
     for value in [map("regx", scalar("x")), map("regex", Value::List(vec![])), map("regex", scalar(""))] {
-        assert!(Parser::from_settings(&node(value), &mut problems).is_none());
+        assert!(Recipe::from_settings(&node(value), &mut problems).is_none());
         assert_ne!(std::mem::take(&mut problems.0), []);
     }
 }

@@ -381,7 +381,7 @@ fn of_text(text: &[u8], near: Time) -> Option<Time> {
     let text = text.strip_prefix(b"[").unwrap_or(text);
     let is_number = text.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // A bare number may be `20261123085048` too.
-    if is_number && text.len() != 14 {
+    if is_number && (text.len() != 14 || text.contains(&b'.')) {
         return of_number(text);
     }
     stamp::read(text)?.0.near(near)
@@ -389,7 +389,7 @@ fn of_text(text: &[u8], near: Time) -> Option<Time> {
 
 /// Seconds, or milli-, micro- or nanoseconds since 1970, by how large the number is. An exponent is allowed, as in zap's
 /// `1.795423848703931e+09`.
-fn of_number(text: &[u8]) -> Option<Time> {
+pub(super) fn of_number(text: &[u8]) -> Option<Time> {
     let (mut digits, mut count, mut point, mut at) = (0_u128, 0_u32, None, 0);
     while let Some(byte) = text.get(at) {
         match byte {

@@ -1,13 +1,15 @@
 //! What is typed under `parse` → a parser.
 
-use crate::model::settings::{Key, Node, Problems, Section, Value, nearest};
+use crate::model::settings::{Key, Node, Place, Problems, Section, Value, nearest};
 
 use super::grok::Expressions;
+use super::recipe::Recipe;
 use super::regex::Expression;
 use super::separated::Separated;
+use super::values::{TYPES, Type};
 use super::{KINDS, Parser};
 
-/// The keys of `parse` where it is a map: one of the first four, and what belongs to it.
+/// The keys of `parse` where it is a map: at most one of the first four or `as`, and what belongs to it.
 pub const KEYS: &[Key] = &[
     Key {
         name: "regex",
@@ -30,23 +32,36 @@ pub const KEYS: &[Key] = &[
     Key { name: "tsv", kind: "list of names", default: "", help: "the same of values between tabs" },
     Key { name: "patterns", kind: "map of texts", default: "", help: "patterns of your own for `grok`, by name" },
     Key { name: "separator", kind: "text", default: "\",\"", help: "the ASCII character between the values of `csv`" },
+    Key {
+        name: "as",
+        kind: "parser",
+        default: "auto",
+        help: "the name of a parser, where one of the others needs `types` beside it",
+    },
+    Key {
+        name: "types",
+        kind: "map of types",
+        default: "",
+        help: "fields that are no texts: `int`, `float`, `bool`, `time`, `duration` (becomes seconds), `bytes`; or `text`",
+    },
 ];
 
 /// The keys that say which parser it is.
-const WAYS: [&str; 4] = ["regex", "grok", "csv", "tsv"];
-const NO_WAY: &str = "`parse` needs one of `regex`, `grok`, `csv` and `tsv`";
+const WAYS: [&str; 5] = ["regex", "grok", "csv", "tsv", "as"];
+const NO_WAY: &str = "`parse` needs one of `regex`, `grok`, `csv`, `tsv` and `as`";
 const NO_WAY_HINT: &str = "write `parse: { regex: '…' }`, or the name of a parser such as `parse: auto`";
 
-impl Parser {
+impl Recipe {
     /// Reads `parse: auto` or `parse: { regex: '…' }`. `None` if it is wrong, which is noted.
     pub fn from_settings(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {
-            Value::Scalar(name) => named(name, node, problems),
+            Value::Scalar(name) => named(name, &node.place, problems).map(Self::from),
             Value::Map(_) => {
                 let mut section = Section::new("`parse`", node, &[KEYS], problems);
-                let made = from_map(&mut section);
+                let parser = from_map(&mut section);
+                let types = types(&mut section);
                 section.end();
-                made
+                Some(Self::new(parser?, types?))
             }
             Value::Null | Value::List(_) => {
                 problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
@@ -63,15 +78,27 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         [byte] if byte.is_ascii() && !matches!(byte, b'"' | b'\r' | b'\n') => Ok(*byte),
         _ => Err("expected one ASCII character, such as `;`".to_owned()),
     });
-    let [way] = typed.as_slice() else {
+    let (way, has_more) = match typed.as_slice() {
+        [] => (None, section.node("types").is_some()),
+        [way] => (Some(*way), true),
+        _ => (None, false),
+    };
+    if !has_more {
         section.problem(NO_WAY, NO_WAY_HINT);
         return None;
-    };
-    if patterns.is_some() && *way != "grok" {
+    }
+    // With nothing but types, it is the usual one.
+    let way = way.unwrap_or("as");
+    if patterns.is_some() && way != "grok" {
         section.problem("`patterns` are for `grok`", "remove them, or write the expression as `grok`");
     }
-    if separator.is_some() && *way != "csv" {
+    if separator.is_some() && way != "csv" {
         section.problem("`separator` is for `csv`", "remove it");
+    }
+    if way == "as" {
+        let Some(node) = section.node("as") else { return Some(Parser::Auto) };
+        let name = section.text("as")?;
+        return named(&name, &node.place, section.problems());
     }
     // A map was noted already.
     let typed = section.placed_texts(way)?;
@@ -79,7 +106,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         section.problem(NO_WAY, NO_WAY_HINT);
         return None;
     }
-    match *way {
+    match way {
         "regex" => expression(section, &typed),
         "grok" => {
             let texts: Vec<String> = typed.iter().map(|(text, _)| text.clone()).collect();
@@ -105,7 +132,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
     }
 }
 
-fn expression(section: &mut Section<'_>, typed: &[(String, crate::model::settings::Place)]) -> Option<Parser> {
+fn expression(section: &mut Section<'_>, typed: &[(String, Place)]) -> Option<Parser> {
     let mut all: Option<Expression> = None;
     for (text, place) in typed {
         let with_it = match all.take() {
@@ -123,14 +150,34 @@ fn expression(section: &mut Section<'_>, typed: &[(String, crate::model::setting
     all.map(|expression| Parser::Regex(Box::new(expression)))
 }
 
-fn named(name: &str, node: &Node, problems: &mut Problems) -> Option<Parser> {
+/// What stands under `types`; `None` if it is wrong, which is noted.
+fn types(section: &mut Section<'_>) -> Option<Vec<(String, Type)>> {
+    let mut types = Vec::new();
+    let before = section.problems().0.len();
+    for (name, text, place) in section.text_map("types").unwrap_or_default() {
+        match TYPES.iter().find(|(known, _)| *known == text) {
+            Some((_, kind)) => types.push((name, *kind)),
+            None => {
+                let known = TYPES.map(|(name, _)| format!("`{name}`")).join(", ");
+                let hint = match nearest(&text, TYPES.iter().map(|(name, _)| *name)) {
+                    Some(near) => format!("did you mean `{near}`? known: {known}"),
+                    None => format!("known: {known}"),
+                };
+                section.problems().add_with_hint(&place, format!("unknown type `{text}` of `{name}`"), hint);
+            }
+        }
+    }
+    (section.problems().0.len() == before).then_some(types)
+}
+
+fn named(name: &str, place: &Place, problems: &mut Problems) -> Option<Parser> {
     let kind = KINDS.iter().find(|kind| kind.name == name);
     if let Some(make) = kind.and_then(|kind| kind.make) {
         return make();
     }
     match kind {
         Some(kind) => problems.add_with_hint(
-            &node.place,
+            place,
             format!("parser `{}` needs more than its name", kind.name),
             format!("write `parse: {{ {}: … }}`: {}", kind.name, kind.help),
         ),
@@ -139,7 +186,7 @@ fn named(name: &str, node: &Node, problems: &mut Problems) -> Option<Parser> {
                 Some(near) => format!("did you mean `{near}`? {}", known_names()),
                 None => known_names(),
             };
-            problems.add_with_hint(&node.place, format!("unknown parser `{name}`"), hint);
+            problems.add_with_hint(place, format!("unknown parser `{name}`"), hint);
         }
     }
     None

@@ -21,10 +21,11 @@ use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
 use crate::model::text::Text;
 use crate::model::time::Time;
-use crate::parse::Parser;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
+use crate::parse::recipe::Recipe;
 use crate::parse::time;
+use crate::parse::types::Typed;
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::Steps;
@@ -34,7 +35,7 @@ pub struct Tools {
     /// The sink's half that writes items.
     pub encoder: Box<dyn Encoder>,
     /// The parsers of the settings; feeds name theirs by index.
-    pub parsers: Vec<Parser>,
+    pub parsers: Vec<Recipe>,
     /// Which lines make one event, by the same index; the reader's.
     pub multiline: Vec<Rules>,
     /// How batches are cut.
@@ -65,6 +66,9 @@ pub struct Forge {
     message: String,
     redacted: Redacted,
     pairs: Scratch,
+    /// Fields with their types, and the memory for these.
+    typed: Typed,
+    typed_pairs: Scratch,
     /// How much of a line the encoder, the redactor and the steps look at.
     wants: Wants,
     /// Seconds: a line that is older when it is read gets the time of reading.
@@ -77,17 +81,20 @@ pub struct Forge {
     pub wrong: Vec<u64>,
 }
 
-/// Lines whose form was wrong, by what was the matter.
+/// Lines whose form was wrong, by what was the matter, in the order of [`Flaw::ALL`].
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Flaws {
-    /// Cut, for being too long.
-    pub cut: u64,
-    /// Not CRI in a CRI file.
-    pub not_cri: u64,
-    /// Not Docker's JSON in a Docker file.
-    pub not_docker: u64,
-    /// Not what the parser of the settings looks for.
-    pub not_parsed: u64,
+pub struct Flaws([u64; Flaw::ALL.len()]);
+
+impl Flaws {
+    #[inline]
+    fn note(&mut self, flaw: Flaw) {
+        self.0[flaw as usize] += 1;
+    }
+
+    /// Each flaw and how many lines had it.
+    pub fn counts(&self) -> impl Iterator<Item = (Flaw, u64)> {
+        Flaw::ALL.into_iter().zip(self.0)
+    }
 }
 
 struct Open {
@@ -130,6 +137,8 @@ impl Forge {
             message: String::new(),
             redacted: Redacted::default(),
             pairs: Scratch::default(),
+            typed: Typed::default(),
+            typed_pairs: Scratch::default(),
             wants,
             restamps_after: restamps_after.map(secs),
             trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
@@ -233,6 +242,8 @@ impl Forge {
     /// step that leaves it out. [`Forge::is_ready`] was asked before.
     #[inline]
     pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) -> Option<usize> {
+        // Known in every replay; a time without a year is the one nearest to it.
+        let near = entry.time.or(context.reading.map(|reading| reading.time)).unwrap_or_default();
         let (time, time_source, nudge) = match (entry.time, context.reading) {
             (Some(own), Some(reading)) if self.is_too_old(own, reading) => {
                 (reading.time, TimeSource::Restamped { own }, place_in(reading, spans))
@@ -261,7 +272,7 @@ impl Forge {
         };
         let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
         let mut pairs = self.pairs.lend();
-        let parser = &mut self.tools.parsers[context.parser.0];
+        let Recipe { parser, types } = &mut self.tools.parsers[context.parser.0];
         let head = first_line(body, spans);
         let parsed = match self.wants {
             Wants::All => parser.parse(head, &mut pairs),
@@ -272,12 +283,8 @@ impl Forge {
             }
         };
         let flaw = flaw.or_else(|| parsed.missed.then_some(Flaw::NotParsed));
-        match flaw {
-            None => {}
-            Some(Flaw::Cut) => self.flaws.cut += 1,
-            Some(Flaw::NotCri) => self.flaws.not_cri += 1,
-            Some(Flaw::NotDocker) => self.flaws.not_docker += 1,
-            Some(Flaw::NotParsed) => self.flaws.not_parsed += 1,
+        if let Some(flaw) = flaw {
+            self.flaws.note(flaw);
         }
         let event = Event {
             origin: context.origin,
@@ -295,12 +302,27 @@ impl Forge {
         let (encoder, steps, wrong) = (&mut self.tools.encoder, &self.tools.steps, &mut self.wrong);
         let is_first = open.body.is_empty();
         let max_line = self.tools.max_line;
-        let mut push = |event: &Event<'_>| {
+        let mut hand_on = |event: &Event<'_>| {
             if steps.is_empty() {
                 encoder.push(event, &mut open.body);
                 return None;
             }
             steps.run(event, max_line, wrong, &mut |event| encoder.push(event, &mut open.body))
+        };
+        // Behind what makes secrets of fields, which looks for their values in the line.
+        let (typed, typed_pairs, flaws) = (&mut self.typed, &mut self.typed_pairs, &mut self.flaws);
+        let mut push = |event: &Event<'_>| match types {
+            Some(types) if event.fields != Fields::None => {
+                types.apply(&event.fields, near, typed);
+                let mut pairs = typed_pairs.lend();
+                let fields = typed.fields(&event.fields, &mut pairs);
+                let flaw = event.flaw.or_else(|| typed.misfits.then_some(Flaw::NotTyped));
+                if event.flaw.is_none() && typed.misfits {
+                    flaws.note(Flaw::NotTyped);
+                }
+                hand_on(&Event { fields, flaw, ..event.clone() })
+            }
+            _ => hand_on(event),
         };
         let left_out = match &self.tools.redactor {
             Some(redactor) if redactor.wants_fields() => redacted::push(redactor, max_line, &event, &mut push),

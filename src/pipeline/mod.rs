@@ -51,7 +51,6 @@ use crate::metrics::PipelineMetrics;
 use crate::metrics::beat::Beat;
 use crate::metrics::look::{Doing, Look};
 use crate::model::batch::{Batch, Report};
-use crate::model::event::Flaw;
 use crate::model::feed::Signal;
 use crate::model::origin::{Format, OriginId};
 use books::Books;
@@ -439,12 +438,7 @@ impl Pipeline {
             }
         }
         let flaws = std::mem::take(&mut self.forge.flaws);
-        for (flaw, count) in [
-            (Flaw::Cut, flaws.cut),
-            (Flaw::NotCri, flaws.not_cri),
-            (Flaw::NotDocker, flaws.not_docker),
-            (Flaw::NotParsed, flaws.not_parsed),
-        ] {
+        for (flaw, count) in flaws.counts() {
             if count > 0 {
                 self.metrics.malformed(flaw).inc_by(count);
             }

@@ -395,7 +395,7 @@ fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps, ru
     let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
     Tools {
         encoder,
-        parsers: vec![Parser::Plain],
+        parsers: vec![Parser::Plain.into()],
         multiline: vec![rules],
         batch,
         budget: Budget::new(3 * permit_bytes),

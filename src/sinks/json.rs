@@ -171,9 +171,7 @@ pub(crate) fn within<'p, 'a>(pairs: &'p [(Text<'a>, Text<'a>)], budget: usize) -
 
 /// The bytes of a text as it is carried.
 pub(crate) fn text_len(text: Text<'_>) -> usize {
-    match text {
-        Text::Plain(text) | Text::Escaped(text) => text.len(),
-    }
+    text.carried().len()
 }
 
 /// Beyond so many pairs, comparing each with each costs more than a table.
@@ -238,24 +236,18 @@ fn write_pair<'a>(key: Text<'_>, value: Text<'_>, repeats: &mut dyn Iterator<Ite
     key.write_json(out);
     out.extend_from_slice(b"\":");
     let from = out.len();
-    quoted(value, out);
+    value.write_value(out);
     if let Some(second) = repeats.next() {
         out.insert(from, b'[');
         out.push(b',');
-        quoted(second, out);
+        second.write_value(out);
         for value in repeats {
             out.push(b',');
-            quoted(value, out);
+            value.write_value(out);
         }
         out.push(b']');
     }
     out.push(b',');
-}
-
-fn quoted(text: Text<'_>, out: &mut Vec<u8>) {
-    out.push(b'"');
-    text.write_json(out);
-    out.push(b'"');
 }
 
 /// Ends an object: the last member's comma becomes the brace.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::trial::Seen;
+use super::trial::{Seen, Shown};
 use super::whose::Whose;
 use crate::model::event::{Flaw, TimeSource};
 use crate::model::origin::Format;
@@ -165,7 +165,11 @@ fn steps(seen: &Seen) -> Vec<(&'static str, String)> {
         steps.push(("message", shown(&seen.message)));
     }
     if !seen.fields.is_empty() {
-        let fields = seen.fields.iter().map(|(key, value)| format!("{}={}", shown(key), shown(value)));
+        let fields = seen.fields.iter().map(|field| match field {
+            // What could be taken for a number or a truth value is seen to be none.
+            Shown { key, value, is_text: true } if is_bare(value) => format!("{}=\"{}\"", shown(key), shown(value)),
+            Shown { key, value, .. } => format!("{}={}", shown(key), shown(value)),
+        });
         steps.push(("fields", fields.collect::<Vec<_>>().join("  ")));
     }
     if let Some(flaw) = seen.flaw {
@@ -180,6 +184,7 @@ fn meaning(flaw: Flaw) -> &'static str {
         Flaw::NotCri => "the file's lines are CRI and this one is not; it is kept whole",
         Flaw::NotDocker => "the file's lines are Docker's JSON and this one is not; it is kept whole",
         Flaw::NotParsed => "it is not what its parser looks for; it is kept whole",
+        Flaw::NotTyped => "a value does not fit its type; it stays a text",
     }
 }
 
@@ -229,7 +234,7 @@ pub fn event(seen: &Seen) -> Value {
         TimeSource::Restamped { .. } => "restamped",
     };
     let fields: serde_json::Map<String, Value> =
-        seen.fields.iter().map(|(key, value)| (key.clone(), Value::String(value.clone()))).collect();
+        seen.fields.iter().map(|field| (field.key.clone(), Value::String(field.value.clone()))).collect();
     json!({
         "time": time.to_rfc3339(),
         "time_from": from,
@@ -240,6 +245,11 @@ pub fn event(seen: &Seen) -> Value {
         "fields": fields,
         "flaw": seen.flaw.map(|flaw| flaw.name()),
     })
+}
+
+/// Whether a text looks like a value that stands without quotes.
+fn is_bare(text: &str) -> bool {
+    !text.starts_with(['"', '{', '[']) && serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok()
 }
 
 /// A text that cannot drive a terminal.

@@ -43,13 +43,24 @@ pub struct Seen {
     /// The message.
     pub message: String,
     /// The fields, in the order of the line: of JSON as they stand there.
-    pub fields: Vec<(String, String)>,
+    pub fields: Vec<Shown>,
     /// What was wrong with its form.
     pub flaw: Option<Flaw>,
     /// The transform that leaves it out, if one does.
     pub left_out_by: Option<Arc<str>>,
     /// What the sink would send for it, as one JSON object; `None` where that is nothing.
     pub sent: Option<String>,
+}
+
+/// A field of an event.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// Its name.
+    pub key: String,
+    /// Its value, a text without quotes.
+    pub value: String,
+    /// Whether the value is a text, and no number, truth value, object or list.
+    pub is_text: bool,
 }
 
 /// What `sink` makes of `bytes`, the whole content of `origin`.
@@ -183,19 +194,24 @@ impl Encoder for Witness {
     }
 }
 
-fn fields(fields: &Fields<'_>) -> Vec<(String, String)> {
+fn fields(fields: &Fields<'_>) -> Vec<Shown> {
     match fields {
         Fields::None => Vec::new(),
         Fields::Pairs(pairs) => {
-            pairs.iter().map(|(key, value)| (key.plain().into_owned(), value.plain().into_owned())).collect()
+            let shown = |(key, value): &(Text<'_>, Text<'_>)| Shown {
+                key: key.plain().into_owned(),
+                value: value.plain().into_owned(),
+                is_text: !matches!(value, Text::Bare(_)),
+            };
+            pairs.iter().map(shown).collect()
         }
         Fields::Json(text) => {
             let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap_or_default();
-            let text = |value: serde_json::Value| match value {
-                serde_json::Value::String(text) => text,
-                other => other.to_string(),
+            let shown = |(key, value): (String, serde_json::Value)| match value {
+                serde_json::Value::String(text) => Shown { key, value: text, is_text: true },
+                other => Shown { key, value: other.to_string(), is_text: false },
             };
-            object.into_iter().map(|(key, value)| (key, text(value))).collect()
+            object.into_iter().map(shown).collect()
         }
     }
 }

@@ -32,7 +32,7 @@ const LINE_TIMES_BEFORE: Duration = Duration::from_secs(30 * 60);
 const LINE_TIMES_BEHIND: Duration = Duration::from_secs(5 * 60);
 
 /// Streams (and none), levels (and none), flaws (and none): so many renderings an origin can have.
-const KINDS: usize = 3 * 7 * 5;
+const KINDS: usize = 3 * 7 * (Flaw::ALL.len() + 1);
 
 /// The encoder of one worker.
 pub(super) struct LokiEncoder {
@@ -278,14 +278,8 @@ fn kind(event: &Event<'_>) -> usize {
         Some(Stream::Stderr) => 2,
     };
     let level = event.level.map_or(0, |level| level as usize + 1);
-    let flaw = match event.flaw {
-        None => 0,
-        Some(Flaw::Cut) => 1,
-        Some(Flaw::NotCri) => 2,
-        Some(Flaw::NotDocker) => 3,
-        Some(Flaw::NotParsed) => 4,
-    };
-    (stream * 7 + level) * 5 + flaw
+    let flaw = event.flaw.map_or(0, |flaw| flaw as usize + 1);
+    (stream * 7 + level) * (Flaw::ALL.len() + 1) + flaw
 }
 
 fn hash(group: &Group) -> u64 {

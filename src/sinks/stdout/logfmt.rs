@@ -106,9 +106,7 @@ fn put_name(name: &str, out: &mut Vec<u8>) {
 }
 
 fn put_value(value: Text<'_>, out: &mut Vec<u8>) {
-    let text = match value {
-        Text::Plain(text) | Text::Escaped(text) => text,
-    };
+    let text = value.carried();
     if !needs_quotes(text) {
         out.extend_from_slice(text.as_bytes());
         return;
@@ -116,7 +114,7 @@ fn put_value(value: Text<'_>, out: &mut Vec<u8>) {
     out.push(b'"');
     match value {
         // The inside of a JSON string is that of a quoted value.
-        Text::Escaped(text) => out.extend_from_slice(text.as_bytes()),
+        Text::Escaped(text) | Text::Bare(text) => out.extend_from_slice(text.as_bytes()),
         Text::Plain(text) => escape(text, out),
     }
     out.push(b'"');

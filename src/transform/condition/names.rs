@@ -9,6 +9,7 @@ use memchr::memmem::Finder;
 
 use crate::model::event::{Event, Fields, Level};
 use crate::model::origin::Workload;
+use crate::model::text::Text;
 use crate::model::walk;
 
 use super::answer::Wants;
@@ -83,7 +84,7 @@ impl Field {
         Self { last: Finder::new(last).into_owned(), name }
     }
 
-    /// Its value as the line says it: JSON has types, pairs have none.
+    /// Its value as the line says it: JSON has types, pairs have those of the settings.
     fn value<'e>(&self, fields: Fields<'e>) -> Option<Value<'e>> {
         match fields {
             Fields::None => None,
@@ -97,7 +98,10 @@ impl Field {
             }
             Fields::Pairs(pairs) => {
                 let found = pairs.iter().find(|(key, _)| key.plain() == self.name);
-                found.map(|(_, value)| Value::Untyped(value.plain()))
+                found.map(|(_, value)| match value {
+                    Text::Bare(json) => Value::of_json(json),
+                    text => Value::Untyped(text.plain()),
+                })
             }
         }
     }

@@ -56,8 +56,13 @@ pub(super) fn fields(fields: Fields<'_>) -> cel::Value {
         Fields::None => cel::Value::from(HashMap::<String, cel::Value>::new()),
         Fields::Json(object) => nested(object),
         Fields::Pairs(pairs) => {
-            let of =
-                |(key, value): &(Text<'_>, Text<'_>)| (key.plain().into_owned(), cel::Value::from(&*value.plain()));
+            let of = |(key, value): &(Text<'_>, Text<'_>)| {
+                let value = match value {
+                    Text::Bare(json) => nested(json),
+                    text => cel::Value::from(&*text.plain()),
+                };
+                (key.plain().into_owned(), value)
+            };
             // Of keys that repeat the first counts, as everywhere.
             cel::Value::from(pairs.iter().rev().map(of).collect::<HashMap<_, _>>())
         }

@@ -92,7 +92,7 @@ impl Names {
         let mut places: Vec<(Range<usize>, String)> = pairs
             .iter()
             .filter(|pair| is_secret(pair))
-            .filter_map(|(_, value)| Some((place(body, inside(*value))?, replace(&value.plain()))))
+            .filter_map(|(_, value)| Some((place(body, value.carried())?, replace(&value.plain()))))
             .collect();
         places.sort_by_key(|(place, _)| (place.start, place.end));
         // Groups of an expression may lie in each other: the outer goes.
@@ -111,7 +111,7 @@ impl Names {
             moves.push((place, start..out.len()));
         }
         out.push_str(body.get(from..)?);
-        let moved = |part: Text<'_>| Some(moved(place(body, inside(part))?, &moves));
+        let moved = |part: Text<'_>| Some(moved(place(body, part.carried())?, &moves));
         let values = pairs.iter().map(|(_, value)| moved(*value)).collect();
         Some(Changed { values, message: moved(message), body: out })
     }
@@ -131,15 +131,11 @@ impl Changed {
     fn text<'c>(&'c self, text: Text<'c>, place: Option<&Range<usize>>) -> Text<'c> {
         let Some(now) = place.and_then(|place| self.body.get(place.clone())) else { return text };
         match text {
-            Text::Plain(_) => Text::Plain(now),
+            // What stands for a secret is a text.
+            Text::Plain(_) | Text::Bare(_) => Text::Plain(now),
             Text::Escaped(_) => Text::Escaped(now),
         }
     }
-}
-
-fn inside(text: Text<'_>) -> &str {
-    let (Text::Plain(text) | Text::Escaped(text)) = text;
-    text
 }
 
 /// Where `part` lies in `whole`, if it is a part of it.

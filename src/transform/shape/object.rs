@@ -23,7 +23,7 @@ pub(super) enum Value<'t> {
 }
 
 impl<'t> Object<'t> {
-    /// Of an event's fields. Values of pairs are texts; where a key repeats they are a list.
+    /// Of an event's fields. Values of pairs without a type are texts; where a key repeats they are a list.
     pub(super) fn new(fields: &Fields<'t>) -> Self {
         let mut object = Self::default();
         match fields {
@@ -170,11 +170,10 @@ fn escaped<'o>(name: &str) -> Cow<'o, str> {
     Cow::Owned(String::from_utf8(out).unwrap_or_default())
 }
 
-/// A text as a JSON string.
+/// A text as a JSON value.
 pub(super) fn quoted(text: Text<'_>) -> String {
-    let mut out = vec![b'"'];
-    text.write_json(&mut out);
-    out.push(b'"');
+    let mut out = Vec::new();
+    text.write_value(&mut out);
     // Made of a text.
     String::from_utf8(out).unwrap_or_default()
 }
