@@ -74,7 +74,7 @@ pub fn change(dir: &Path, wanted: &Wanted<'_>, change: Change, as_json: bool) ->
     let edited = store.edit(|state| {
         for Move { key, to, .. } in moves {
             match to {
-                Some(cursor) => drop(state.cursors.insert(key, cursor)),
+                Some(cursor) => drop(state.cursors.insert(key, Box::new(cursor))),
                 None => drop(state.cursors.remove(&key)),
             }
         }

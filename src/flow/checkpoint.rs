@@ -2,6 +2,7 @@
 //! [`slot`](super::slot)'s to know.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -95,7 +96,7 @@ pub struct State {
     /// The origins known.
     pub origins: BTreeMap<OriginId, OriginRecord>,
     /// Per origin and pipeline: where reading goes on.
-    pub cursors: BTreeMap<(OriginId, Arc<str>), Cursor>,
+    pub cursors: BTreeMap<(OriginId, Arc<str>), Box<Cursor>>,
 }
 
 impl State {
@@ -107,9 +108,10 @@ impl State {
             }
             // A late answer may move a cursor of an origin that was forgotten meanwhile.
             Record::Cursor(_, id, _) if !self.origins.contains_key(&id) => {}
-            Record::Cursor(pipeline, id, cursor) => {
-                self.cursors.insert((id, pipeline), cursor);
-            }
+            Record::Cursor(pipeline, id, cursor) => match self.cursors.entry((id, pipeline)) {
+                Entry::Vacant(entry) => drop(entry.insert(Box::new(cursor))),
+                Entry::Occupied(entry) => **entry.into_mut() = cursor,
+            },
             Record::Forget(id) => {
                 self.origins.remove(&id);
                 self.cursors.retain(|(of, _), _| *of != id);

@@ -8,6 +8,7 @@
 //! **Invariant**: everything before the watermark is settled; the byte at the watermark is not. An event that is
 //! still open has settled nothing, so the watermark cannot pass its start.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::model::event::Span;
@@ -33,7 +34,9 @@ pub struct Ledger {
     watermark: u64,
     /// Start → settled spans behind the first gap; disjoint, not touching.
     ahead: BTreeMap<u64, Run>,
-    /// Points where no event was open, with the runs there; ascending, the first at or before the watermark.
+    /// The last point at or before the watermark where no event was open, with the runs there.
+    point: (u64, Runs),
+    /// Those behind the watermark; ascending. It holds no memory where there are none.
     points: VecDeque<(u64, Runs)>,
     /// When ranges of content were first read, for lines without a time; ascending.
     readings: VecDeque<Reading>,
@@ -46,7 +49,8 @@ impl Ledger {
         Self {
             watermark: resume.offset,
             ahead: resume.ahead.iter().map(|span| (span.start, Run { end: span.end, was_sent: true })).collect(),
-            points: VecDeque::from([(resume.from, resume.runs)]),
+            point: (resume.from, resume.runs),
+            points: VecDeque::new(),
             readings: resume.readings.iter().copied().collect(),
         }
     }
@@ -58,16 +62,17 @@ impl Ledger {
 
     /// Notes that no event is open at `offset`, with the runs of time as they stand there.
     pub fn note_point(&mut self, offset: u64, runs: Runs) {
-        match self.points.back_mut() {
-            Some(last) if last.0 == offset => last.1 = runs,
-            Some(last) if last.0 > offset => {}
-            _ => self.points.push_back((offset, runs)),
+        let last = self.points.back_mut().unwrap_or(&mut self.point);
+        match last.0.cmp(&offset) {
+            Ordering::Less => self.points.push_back((offset, runs)),
+            Ordering::Equal => last.1 = runs,
+            Ordering::Greater => {}
         }
     }
 
     /// The last point that was noted.
     pub fn last_point(&self) -> u64 {
-        self.points.back().map_or(0, |(offset, _)| *offset)
+        self.points.back().unwrap_or(&self.point).0
     }
 
     /// Notes when a range of content was first read. Ranges come in ascending order.
@@ -136,8 +141,12 @@ impl Ledger {
     }
 
     fn forget_before_watermark(&mut self) {
-        while self.points.get(1).is_some_and(|(offset, _)| *offset <= self.watermark) {
+        while let Some(point) = self.points.front().filter(|(offset, _)| *offset <= self.watermark) {
+            self.point = *point;
             self.points.pop_front();
+        }
+        if self.points.is_empty() {
+            self.points = VecDeque::new();
         }
         let from = self.from();
         // The last one stays: its end says what was read before.
@@ -147,17 +156,16 @@ impl Ledger {
     }
 
     fn from(&self) -> u64 {
-        self.points.front().map_or(0, |(offset, _)| (*offset).min(self.watermark))
+        self.point.0.min(self.watermark)
     }
 
     /// What going on from here needs.
     pub fn to_resume(&self) -> Resume {
-        let runs = self.points.front().map_or_else(Runs::default, |(_, runs)| *runs);
         // More than so many gaps are not worth their bytes: what lies behind them is sent again after a crash.
         let ahead = self.ahead.iter().filter(|(_, run)| run.was_sent).take(MOST_AHEAD);
         let ahead = ahead.map(|(&start, run)| Span { start, end: run.end }).collect();
         let readings = self.readings.iter().copied().collect();
-        Resume { offset: self.watermark, from: self.from(), runs, ahead, readings }
+        Resume { offset: self.watermark, from: self.from(), runs: self.point.1, ahead, readings }
     }
 
     /// Whether the byte at `offset` is settled.
@@ -174,6 +182,7 @@ impl Ledger {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::feed;
     use crate::model::time::Time;
     use proptest::prelude::*;
 
@@ -198,7 +207,7 @@ mod tests {
     fn going_on_starts_at_the_last_point_before_the_watermark() {
         let mut ledger = Ledger::default();
         let mut runs = Runs::default();
-        runs[0].last = Time { secs: 1, nanos: 0 };
+        runs[0] = feed::Run::of(Time { secs: 1, nanos: 0 });
         ledger.note_point(0, Runs::default());
         ledger.note_point(10, runs);
         ledger.note_point(30, Runs::default());

@@ -128,6 +128,10 @@ impl Pace {
     fn forget_if_empty(&mut self, stream: Stream) {
         if self.streams.get(&stream).is_some_and(|of| of.readers.is_empty() && of.unsettled.is_empty()) {
             self.streams.remove(&stream);
+            // At the start every file is a reader for a moment.
+            if self.streams.len() < self.streams.capacity() / 8 {
+                self.streams.shrink_to(2 * self.streams.len());
+            }
         }
     }
 }

@@ -103,8 +103,8 @@ fn put_cursor(out: &mut Vec<u8>, cursor: &Cursor) {
     put_u64(out, resume.offset);
     put_u64(out, resume.from);
     for run in &resume.runs {
-        put_time(out, run.first);
-        put_time(out, run.last);
+        put_time(out, run.first());
+        put_time(out, run.last());
     }
     out.extend_from_slice(&(resume.ahead.len() as u32).to_le_bytes());
     for span in &resume.ahead {
@@ -128,7 +128,7 @@ fn get_cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
     let from = reader.u64()?;
     let mut runs = Runs::default();
     for run in &mut runs {
-        *run = Run { first: reader.time()?, last: reader.time()? };
+        *run = Run::between(reader.time()?, reader.time()?)?;
     }
     let count = reader.u32()? as usize;
     let mut ahead = Vec::with_capacity(count.min(MAX_RECORD / 16));

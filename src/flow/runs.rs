@@ -20,17 +20,13 @@ pub fn index(stream: Option<Stream>) -> usize {
 
 /// Takes the next line of the run's stream; gives the nanoseconds to add to its time.
 pub fn nudge(run: &mut Run, time: Time) -> u32 {
-    if time > run.last || time < run.first {
-        *run = Run { first: time, last: time };
+    // No line before: a line from 1970 begins its run like any other.
+    if time > run.last() || time < run.first() || *run == Run::default() {
+        *run = Run::of(time);
         return 0;
     }
-    if run.last == Time::default() {
-        // No line before: a line from 1970 begins its run like any other.
-        *run = Run { first: time, last: time };
-        return 0;
-    }
-    run.last = run.last.plus_nanos(1);
-    u32::try_from(run.last.as_nanos() - time.as_nanos()).unwrap_or(u32::MAX)
+    run.extend();
+    u32::try_from(run.last().as_nanos() - time.as_nanos()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -91,7 +91,7 @@ pub fn encode_slot(state: &State, generation: u64) -> Vec<u8> {
         encode(&Record::Origin(origin.clone()), &mut out);
     }
     for ((id, pipeline), cursor) in &state.cursors {
-        encode(&Record::Cursor(Arc::clone(pipeline), *id, cursor.clone()), &mut out);
+        encode(&Record::Cursor(Arc::clone(pipeline), *id, (**cursor).clone()), &mut out);
     }
     encode(&Record::SnapshotEnd, &mut out);
     out
@@ -127,7 +127,7 @@ mod tests {
             let resume = Resume {
                 offset: 100,
                 from: 90,
-                runs: [Run { first: time, last: time.plus_nanos(3) }; 3],
+                runs: [Run::between(time, time.plus_nanos(3)).expect("in order"); 3],
                 ahead: vec![Span { start: 120, end: 130 }],
                 readings: vec![Reading { start: 5, end: 90, time }],
             };

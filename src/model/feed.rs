@@ -117,9 +117,12 @@ pub struct Marks {
     overtaken: AtomicBool,
     news: AtomicU8,
     parked: AtomicBool,
-    read: Vec<AtomicU64>,
-    done: Vec<AtomicBool>,
+    /// Of each pipeline how far it has read, and [`DONE`].
+    read: Box<[AtomicU64]>,
 }
+
+/// The bit of a place in [`Marks`] that says that the pipeline is done. No file has so many bytes.
+const DONE: u64 = 1 << 63;
 
 /// How the next byte of an idle feed gets known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +145,6 @@ impl Marks {
             news: AtomicU8::new(News::Asked as u8),
             parked: AtomicBool::new(false),
             read: (0..pipelines).map(|_| AtomicU64::new(0)).collect(),
-            done: (0..pipelines).map(|_| AtomicBool::new(false)).collect(),
         }
     }
 
@@ -156,7 +158,6 @@ impl Marks {
     /// The source: a reader that comes later wants it.
     pub fn set_wanted(&self, pipeline: usize) {
         self.read[pipeline].store(0, Ordering::Release);
-        self.done[pipeline].store(false, Ordering::Release);
     }
 
     /// The source: no more bytes will come, what is there is all.
@@ -206,43 +207,42 @@ impl Marks {
 
     /// How far a pipeline has read; `None` where it needs the feed no more.
     pub fn read_by(&self, pipeline: usize) -> Option<u64> {
-        (!self.is_done(pipeline)).then(|| self.read[pipeline].load(Ordering::Acquire))
+        let read = self.read[pipeline].load(Ordering::Acquire);
+        (read & DONE == 0).then_some(read)
     }
 
     /// A pipeline: everything before `offset` was read and handed on.
     pub fn set_read(&self, pipeline: usize, offset: u64) {
-        self.read[pipeline].store(offset, Ordering::Release);
+        debug_assert!(offset & DONE == 0);
+        let moved = |known: u64| Some(offset | known & DONE);
+        // It always moves, so there is no error.
+        let _before = self.read[pipeline].fetch_update(Ordering::AcqRel, Ordering::Acquire, moved);
     }
 
     /// How far the slowest of the interested pipelines has read.
     pub fn slowest_read(&self) -> u64 {
-        self.read
-            .iter()
-            .zip(&self.done)
-            .filter(|(_, done)| !done.load(Ordering::Acquire))
-            .map(|(read, _)| read.load(Ordering::Acquire))
-            .min()
-            .unwrap_or(u64::MAX)
+        let read = self.read.iter().map(|read| read.load(Ordering::Acquire));
+        read.filter(|read| read & DONE == 0).min().unwrap_or(u64::MAX)
     }
 
     /// How far any pipeline has read.
     pub fn farthest_read(&self) -> u64 {
-        self.read.iter().map(|read| read.load(Ordering::Acquire)).max().unwrap_or(0)
+        self.read.iter().map(|read| read.load(Ordering::Acquire) & !DONE).max().unwrap_or(0)
     }
 
     /// A pipeline: the feed is read to its end and settled, or was never wanted.
     pub fn set_done(&self, pipeline: usize) {
-        self.done[pipeline].store(true, Ordering::Release);
+        self.read[pipeline].fetch_or(DONE, Ordering::AcqRel);
     }
 
     /// Whether a pipeline needs the feed no more.
     pub fn is_done(&self, pipeline: usize) -> bool {
-        self.done[pipeline].load(Ordering::Acquire)
+        self.read[pipeline].load(Ordering::Acquire) & DONE != 0
     }
 
     /// Whether no pipeline needs the feed any more.
     pub fn all_done(&self) -> bool {
-        self.done.iter().all(|done| done.load(Ordering::Acquire))
+        self.read.iter().all(|read| read.load(Ordering::Acquire) & DONE != 0)
     }
 }
 
@@ -301,11 +301,43 @@ pub struct Reading {
 /// The run of lines with one time that a stream is in: see `flow::runs`.
 pub type Runs = [Run; 3];
 
-/// A run of lines with one time.
+/// A run of lines with one time. Every file has several, so it is packed: two times side by side take twice the room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
+    secs: i64,
+    /// Below 1,000,000,000.
+    nanos: u32,
+    /// Nanoseconds from the first line's time to what the last one was given.
+    length: u32,
+}
+
+impl Run {
+    /// Of one line.
+    #[inline]
+    pub fn of(time: Time) -> Self {
+        Self { secs: time.secs, nanos: time.nanos, length: 0 }
+    }
+
+    /// From `first` to `last`, of at most `u32::MAX` nanoseconds; `None` where `last` is before `first`.
+    pub fn between(first: Time, last: Time) -> Option<Self> {
+        let length = last.as_nanos() - first.as_nanos();
+        (length >= 0).then(|| Self { length: u32::try_from(length).unwrap_or(u32::MAX), ..Self::of(first) })
+    }
+
     /// The time of the run's first line.
-    pub first: Time,
+    #[inline]
+    pub fn first(&self) -> Time {
+        Time { secs: self.secs, nanos: self.nanos }
+    }
+
     /// The time that the run's last line was given.
-    pub last: Time,
+    #[inline]
+    pub fn last(&self) -> Time {
+        if self.length == 0 { self.first() } else { self.first().plus_nanos(self.length) }
+    }
+
+    /// One line more, a nanosecond later. After `u32::MAX` of them they are not told apart any more.
+    pub fn extend(&mut self) {
+        self.length = self.length.saturating_add(1);
+    }
 }

@@ -15,7 +15,7 @@ use crate::frame::{Framer, join};
 use crate::metrics::look::Lag;
 use crate::model::batch::Fate;
 use crate::model::event::Span;
-use crate::model::feed::{Content, Feed, News, ParserName, Resume, Runs, read_full};
+use crate::model::feed::{Content, Feed, News, ParserName, Resume, Run, Runs, read_full};
 use crate::model::origin::Format;
 use crate::model::time::Time;
 
@@ -223,7 +223,7 @@ impl FeedState {
     /// The time of what is read next: of the line at `pos` if it was looked at, else of the last one handed on, which
     /// mostly is not later. `None` where neither has a time of its own.
     pub fn place(&self) -> Option<Time> {
-        let last = self.runs.iter().map(|run| run.first).max();
+        let last = self.runs.iter().map(Run::first).max();
         self.next.or(last.filter(|time| *time != Time::default()))
     }
 

@@ -155,7 +155,8 @@ pub struct Pipeline {
     pace: Pace,
     /// Whether all files that were there at the start are known.
     is_walked: bool,
-    feeds: BTreeMap<OriginId, FeedState>,
+    /// Each in a place of its own: a tree of many wastes a third of what it holds.
+    feeds: BTreeMap<OriginId, Box<FeedState>>,
     schedule: Schedule,
     /// Batch → origins that have entries of it under retry.
     retrying: HashMap<u64, Vec<OriginId>>,
@@ -319,12 +320,12 @@ impl Pipeline {
             return;
         }
         self.schedule.join(feed.chain, feed.order, id);
-        self.begin(FeedState::new(feed, resume));
-        self.books.sweep(self.feeds.values());
+        self.begin(Box::new(FeedState::new(feed, resume)));
+        self.books.sweep(self.feeds.values().map(|state| &**state));
     }
 
     /// A feed is read from its position on.
-    fn begin(&mut self, mut state: FeedState) {
+    fn begin(&mut self, mut state: Box<FeedState>) {
         let id = state.feed.origin.id;
         if state.feed.replayable && state.feed.origin.format != Format::Plain {
             state.stream = self.forge.stream(&state.feed.origin);
@@ -358,7 +359,7 @@ impl Pipeline {
             return false;
         }
         match self.stop {
-            None => self.no_more_feeds && self.feeds.values().all(FeedState::is_read),
+            None => self.no_more_feeds && self.feeds.values().all(|state| state.is_read()),
             Some(stop) => !stop.await_pipe && self.feeds.values().all(|state| state.is_read() || !self.may_read(state)),
         }
     }
@@ -455,7 +456,7 @@ impl Pipeline {
             () if state.at_end => Doing::AtEnd,
             () => Doing::Reading,
         };
-        self.books.look(self.feeds.values().map(|state| (state, doing(state))), with_origins)
+        self.books.look(self.feeds.values().map(|state| (&**state, doing(state))), with_origins)
     }
 
     fn summary(&self) -> Summary {

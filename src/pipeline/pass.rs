@@ -60,7 +60,7 @@ impl Pipeline {
                 self.take(message);
             }
             let is_readable = |state: &FeedState| state.retrying == 0 && !state.is_gone() && self.may_read(state);
-            if self.is_over || self.outlet.is_none() || !self.feeds.get(&id).is_some_and(is_readable) {
+            if self.is_over || self.outlet.is_none() || !self.feeds.get(&id).is_some_and(|state| is_readable(state)) {
                 return End::AtEnd;
             }
             let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };

@@ -71,7 +71,7 @@ impl Pipeline {
             if source.is_none() || state.is_done() {
                 left.push(id);
             }
-            self.begin(state);
+            self.begin(Box::new(state));
         }
         self.book.append(records);
         left.into_iter().for_each(|id| self.finish(id));

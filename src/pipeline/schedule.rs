@@ -9,7 +9,7 @@
 //! **Invariant**: a feed that is known and not gone stands in the queue with its own `due`, or waits. Places in the queue
 //! whose time is not the feed's any more are passed over, so nothing has to be taken out when a feed is woken.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::model::origin::OriginId;
@@ -19,31 +19,26 @@ use crate::model::origin::OriginId;
 pub struct Schedule {
     queue: BTreeSet<(Instant, OriginId)>,
     waiting: BTreeSet<OriginId>,
-    /// Chain → its feeds by their place in it.
-    chains: HashMap<u64, BTreeSet<(u64, OriginId)>>,
+    /// The feeds by their chain and their place in it.
+    chains: BTreeSet<(u64, u64, OriginId)>,
 }
 
 impl Schedule {
     /// A feed joins its chain.
     pub fn join(&mut self, chain: u64, order: u64, id: OriginId) {
-        self.chains.entry(chain).or_default().insert((order, id));
+        self.chains.insert((chain, order, id));
     }
 
     /// A feed is done with.
     pub fn leave(&mut self, chain: u64, order: u64, id: OriginId) {
-        if let Some(members) = self.chains.get_mut(&chain) {
-            members.remove(&(order, id));
-            if members.is_empty() {
-                self.chains.remove(&chain);
-            }
-        }
+        self.chains.remove(&(chain, order, id));
         self.waiting.remove(&id);
     }
 
     /// The feeds of a chain that come before `order`.
     pub fn before(&self, chain: u64, order: u64) -> impl Iterator<Item = OriginId> {
-        let members = self.chains.get(&chain).into_iter().flatten();
-        members.take_while(move |(place, _)| *place < order).map(|(_, id)| *id)
+        const LEAST: OriginId = OriginId(0);
+        self.chains.range((chain, 0, LEAST)..(chain, order, LEAST)).map(|(.., id)| *id)
     }
 
     /// A feed is to be looked at from `due` on.

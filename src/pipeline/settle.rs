@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::Pipeline;
-use super::feeds::FeedState;
 use crate::flow::account::Tally;
 use crate::flow::checkpoint::Record;
 use crate::model::batch::{Fate, Report, Settled};
@@ -104,7 +103,7 @@ impl Pipeline {
 
     /// Ends a feed that is read and settled to its end, when nothing more will come.
     pub(super) fn finish_if_done(&mut self, id: OriginId) {
-        if self.feeds.get(&id).is_some_and(FeedState::is_done) {
+        if self.feeds.get(&id).is_some_and(|state| state.is_done()) {
             self.finish(id);
         }
     }

@@ -294,7 +294,7 @@ impl World {
             self.excused += batch.body.items.len() as u64;
             self.store(batch);
         }
-        let open: u64 = self.pipeline.feeds.values().map(FeedState::in_flight).sum();
+        let open: u64 = self.pipeline.feeds.values().map(|state| state.in_flight()).sum();
         let given_back = self.pipeline.books.account().given_back.entries + open;
         self.pipeline.take(Inbox::DeliveryEnded);
         let account = self.pipeline.books.account();

@@ -283,7 +283,7 @@ impl Follower {
                 // Behind the segment's own first line.
                 let offset = memchr::memchr(b'\n', &start).map_or(0, |end| end as u64 + 1);
                 let resume = Resume { offset, from: offset, ..Resume::default() };
-                cursor = Some(Cursor { resume, ..Cursor::default() });
+                cursor = Some(Box::new(Cursor { resume, ..Cursor::default() }));
             }
             let is_wanted = source.wanted_by.get(index).copied().unwrap_or(true)
                 && self.parts.shares.get_mut(index).is_none_or(|share| share.has(&origin, found.chain));

@@ -116,7 +116,7 @@ pub fn candidates(state: &State, logical: &Path, inode: (u64, u64), start: &[u8]
         .filter(|origin| Head { len: origin.head_len, hash: origin.head_hash }.begins(start))
         .map(|origin| {
             let of_origin = state.cursors.range((origin.id, "".into())..).take_while(|((id, _), _)| *id == origin.id);
-            Known { record: origin.clone(), cursors: of_origin.map(|(_, cursor)| cursor.clone()).collect() }
+            Known { record: origin.clone(), cursors: of_origin.map(|(_, cursor)| (**cursor).clone()).collect() }
         })
         // A file that has another name now is known by its bytes only.
         .filter(|known| known.record.path == logical || known.is_proven())

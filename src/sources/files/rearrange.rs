@@ -152,7 +152,7 @@ impl Follower {
         if !self.parts.shares[index].has(&slot.origin, slot.chain) {
             return;
         }
-        let mut cursor: Option<Cursor> = None;
+        let mut cursor: Option<Box<Cursor>> = None;
         self.parts.book.look(&mut |state| cursor = state.cursors.get(&(slot.id(), Arc::clone(name))).cloned());
         match &slot.content {
             Some(content) if slot.gzip.is_none() && !slot.marks.parked() => {
