@@ -131,6 +131,28 @@ fn types_conditions_and_secrets() {
     assert!(shown.contains("fields    took=1.5  ok=false  id=\"7\"  note=\"true\"\n"), "{shown}");
 }
 
+/// A limit that has just begun: what it leaves out, and what it would say of it.
+#[test]
+fn what_a_limit_would_say_is_shown() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = "sources: { pipe: { type: stdin } }\nsinks: { all: { type: stdout }, few: { type: 'null', transforms: { calm: { limit: { lines_per_second: 1, burst: 2 } } } } }\n\
+                tests: [{ sink: few, input: \"a\\nb\\nc\\n\", expect: [{ body: a }, { body: b }] }]\n";
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let shown = text_of(&tailwater(&["explain", "--config", settings], "a\nb\nc\nd\n").stdout);
+    assert_eq!(shown.matches("left out by `calm`").count(), 2, "{shown}");
+    let (_, end) = shown.split_once("\nand `few` would be told\n").expect("what it says");
+    assert!(end.starts_with("  2 lines (4 bytes) of `pipe` were left out within 0.0s"), "{shown}");
+    let objects = text_of(&tailwater(&["explain", "--config", settings, "--json"], "a\nb\nc\n").stdout);
+    let last: Value = serde_json::from_str(objects.lines().last().expect("a line")).expect("an object");
+    assert!(
+        last["said"]["few"].as_str().is_some_and(|said| said.starts_with("1 line (2 bytes) of `pipe` was")),
+        "{last}"
+    );
+    assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
+}
+
 #[test]
 fn who_is_not_known_is_said() {
     for (arguments, reason) in [

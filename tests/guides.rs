@@ -19,7 +19,16 @@ fn read(file: &str) -> String {
 /// What stands behind `$` is run, one after the other in one folder, and prints what is shown.
 #[test]
 fn getting_started() {
-    let document = read("docs/getting-started.md");
+    prints_what_it_shows("docs/getting-started.md", 8);
+}
+
+#[test]
+fn limiting() {
+    prints_what_it_shows("docs/limiting.md", 3);
+}
+
+fn prints_what_it_shows(page: &str, at_least: usize) {
+    let document = read(page);
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().canonicalize().expect("a path");
     let mut commands = 0;
@@ -34,15 +43,15 @@ fn getting_started() {
         }
         made = made.replace(block, &again);
     }
-    assert!(commands >= 8, "{commands} commands");
+    assert!(commands >= at_least, "{commands} commands");
     if made != document && env::var_os("TAILWATER_BLESS").is_some() {
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/getting-started.md"), &made).expect("written");
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(page), &made).expect("written");
         return;
     }
     let differs = document.lines().zip(made.lines()).find(|(shown, printed)| shown != printed);
     assert!(
         made == document,
-        "shown and printed differ, first: {differs:?}\nTAILWATER_BLESS=1 cargo test --test guides writes it"
+        "{page}: shown and printed differ, first: {differs:?}\nTAILWATER_BLESS=1 cargo test --test guides writes it"
     );
 }
 
@@ -97,7 +106,13 @@ fn series() {
         .filter_map(|rest| rest.split(' ').next())
         .collect();
     let mut named = 0;
-    for guide in ["docs/operating.md", "docs/getting-started.md", "docs/troubleshooting.md", "docs/security.md"] {
+    for guide in [
+        "docs/operating.md",
+        "docs/getting-started.md",
+        "docs/troubleshooting.md",
+        "docs/security.md",
+        "docs/limiting.md",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(guide);
         let text = fs::read_to_string(path).unwrap_or_default();
         for name in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {

@@ -149,11 +149,12 @@ fn shipped_examples_load() {
     }
 }
 
-/// What docs/filtering.md, docs/shaping.md and docs/parsing.md show can be typed: settings, and every condition in tables.
+/// What docs/filtering.md, docs/shaping.md, docs/parsing.md and docs/limiting.md show can be typed: settings, and every condition in tables.
 #[test]
 fn the_pages_on_transforms_can_be_typed() {
     let read = |page| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).expect("a document");
-    let page = read("docs/filtering.md") + &read("docs/shaping.md") + &read("docs/parsing.md");
+    let page =
+        read("docs/filtering.md") + &read("docs/shaping.md") + &read("docs/parsing.md") + &read("docs/limiting.md");
     let blocks: Vec<&str> = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(!blocks.is_empty());
     for block in blocks {

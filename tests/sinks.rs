@@ -9,6 +9,7 @@
 //! - `connections`    credentials, TLS, proxies, several nodes
 //! - `redact`         secrets: nothing that goes out or is said holds one
 //! - `transforms`     what is left out, under which name, and what a restart makes of it
+//! - `limiting`       transforms that remember: what stores get, what is counted, what is said before the end
 //! - `whole`          the example of all keys, run as it is
 //!
 //! Each run ends with its books: every line delivered once, or gone for a named reason that `/metrics` counts.
@@ -21,6 +22,8 @@ mod support;
 mod connections;
 #[path = "sinks/elasticsearch.rs"]
 mod elasticsearch;
+#[path = "sinks/limiting.rs"]
+mod limiting;
 #[path = "sinks/loki.rs"]
 mod loki;
 #[path = "sinks/redact.rs"]

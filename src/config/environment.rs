@@ -97,7 +97,7 @@ impl Level {
             "map of sinks" => Self::Parts(sinks::KINDS.iter().flat_map(sink_tables).collect()),
             "map of transforms" => Self::Parts(vec![transforms::KEYS]),
             "parser" => Self::Names,
-            "preset, or a list of them" => Self::List,
+            "preset, or a list of them" | "template, or a list of names" => Self::List,
             kind if kind.starts_with("map of ") => Self::Names,
             kind if kind.starts_with("list of ") => Self::List,
             _ => Self::Value,

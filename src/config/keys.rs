@@ -8,7 +8,7 @@ use crate::frame::group::rules;
 use crate::model::settings::Key;
 use crate::sources::spool;
 use crate::transform::redact::settings as redact;
-use crate::transform::sample;
+use crate::transform::{limit, sample};
 use crate::{admin, log};
 
 /// The maps that stand under a key of this name, wherever that is, and their keys.
@@ -24,6 +24,7 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("spool", spool::KEYS),
     ("redact", redact::KEYS),
     ("sample", sample::KEYS),
+    ("limit", limit::KEYS),
     ("tests", cases::KEYS),
     ("expect", cases::EXPECT_KEYS),
     ("multiline", rules::KEYS),

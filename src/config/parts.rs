@@ -230,7 +230,7 @@ pub(super) fn sinks(
         let wanted = section.placed_texts("sources");
         let was = section.text("was");
         let more = section.section("redact", &[redact::settings::KEYS], redact::settings::Settings::read);
-        let steps = transforms::Settings::read(&mut section, "transforms");
+        let steps = transforms::Settings::read(&mut section, "transforms", transforms::Of::OneSink);
         let steps = common.transforms.with(&steps, section.problems());
         let built = (kind.build)(&mut section, given);
         let sink = Sink {

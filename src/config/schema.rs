@@ -115,12 +115,15 @@ fn value(kind: &str) -> Option<Value> {
     }
     let units = |units: &[(&str, u64)]| units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
     Some(match kind {
-        "regular expression, or a list of them" => either([text(), json!({ "type": "array", "items": text() })]),
+        "regular expression, or a list of them" | "template, or a list of names" => {
+            either([text(), json!({ "type": "array", "items": text() })])
+        }
         "text" | "template" | "regular expression" | "condition" | "path" | "URL" | "URL or `none`"
         | "address and port" => text(),
         "size" => pattern(&format!("^[0-9]+ ?({})$", units(SIZE_UNITS)), "64MiB"),
         "duration" => pattern(&duration(), "1s"),
         "duration or `never`" => either([pattern(&duration(), "1s"), json!({ "const": "never" })]),
+        "number or size" => either([json!({ "type": "integer", "minimum": 1 }), text()]),
         "number" => either([json!({ "type": "integer", "minimum": 0 }), variable()]),
         "number up to 1" => {
             either([json!({ "type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1 }), variable()])

@@ -247,7 +247,7 @@ impl Settings {
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
         let (parse, multiline) = (root.node("parse"), root.node("multiline"));
         let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
-        let transforms = transforms::Settings::read(&mut root, "transforms");
+        let transforms = transforms::Settings::read(&mut root, "transforms", transforms::Of::AllSinks);
         let common = Common { redact, transforms };
         let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();

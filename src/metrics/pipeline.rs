@@ -95,6 +95,8 @@ pub struct PipelineMetrics {
     crowded_labels: IntGauge,
     /// Labels that have taken too many values, in the order of their names.
     crowded: Mutex<BTreeSet<String>>,
+    /// Transforms that have met more keys than they remember.
+    forgetful: Mutex<BTreeSet<String>>,
     /// The last look at each worker.
     published: Mutex<Vec<Look>>,
     /// What workers have counted that are no more.
@@ -270,6 +272,11 @@ impl PipelineMetrics {
         is_new
     }
 
+    /// A transform has met more keys than it remembers; whether that is news.
+    pub fn forgets(&self, transform: &str) -> bool {
+        self.forgetful.lock().unwrap_or_else(PoisonError::into_inner).insert(transform.to_owned())
+    }
+
     /// Labels that have.
     pub fn crowded(&self) -> Vec<String> {
         self.crowded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
@@ -426,6 +433,7 @@ impl Families {
             permit_size: self.permit_size.with_label_values(&[name]),
             crowded_labels: self.crowded_labels.with_label_values(&[name]),
             crowded: Mutex::default(),
+            forgetful: Mutex::default(),
             budgets: Mutex::default(),
             name: name.to_owned(),
         };

@@ -6,7 +6,8 @@
 //! spans   [ s0 ][ s1a s1b ][ s2 ]          an item joined of two pieces owns two spans
 //! ```
 //!
-//! **Invariant**: `items[i].end` and `items[i].spans_end` never decrease; an item owns at least one span.
+//! **Invariant**: `items[i].end` and `items[i].spans_end` never decrease; an item owns at least one span, but for a line of our own,
+//! which settles nothing and owns none.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -62,16 +63,19 @@ impl Body {
         self.items.is_empty()
     }
 
-    /// Ends the item whose encoded bytes were just appended to `bytes`. `spans` are ascending and not empty.
+    /// Ends the item whose encoded bytes were just appended to `bytes`. `spans` are ascending, and none of them is
+    /// empty; a line of our own has none, or one that is empty.
     pub fn close_item(&mut self, origin: &Arc<Origin>, spans: &[Span], group: u32) {
-        debug_assert!(!spans.is_empty(), "an item settles at least one span");
+        debug_assert!(spans.len() < 2 || spans.iter().all(|span| !span.is_empty()), "every entry has bytes");
         debug_assert!((group as usize) < self.groups.len(), "the group was added before its item");
         // Lines come in turns of one origin, so the last one is nearly always the right one.
         let origin = match self.origins.last() {
             Some(last) if Arc::ptr_eq(last, origin) => self.origins.len() - 1,
             _ => self.origin_index(origin),
         };
-        self.spans.extend_from_slice(spans);
+        if spans.first().is_some_and(|span| !span.is_empty()) {
+            self.spans.extend_from_slice(spans);
+        }
         self.items.push(Item {
             end: self.bytes.len() as u32,
             spans_end: self.spans.len() as u32,

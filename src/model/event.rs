@@ -159,7 +159,8 @@ pub enum TimeSource {
 pub struct Event<'a> {
     /// Who it comes from.
     pub origin: &'a Arc<Origin>,
-    /// The spans of its entries, ascending, at least one. What it settles.
+    /// The spans of its entries, ascending, at least one. What it settles; a line of our own settles nothing, and has one that is
+    /// empty.
     pub spans: &'a [Span],
     /// Its time: of its first piece, where it was joined.
     pub time: Time,

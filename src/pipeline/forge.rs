@@ -3,6 +3,8 @@
 //! **Invariant**: nothing is encoded without an open batch, and a batch is open only with a permit. An event is
 //! made, encoded and gone within one call; no allocation in the usual case.
 
+mod own;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,7 +30,8 @@ use crate::parse::time;
 use crate::parse::types::Typed;
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
-use crate::transform::steps::Steps;
+use crate::transform::steps::{Run, Steps};
+use crate::transform::summary::SummaryLine;
 
 /// What a forge is made of.
 pub struct Tools {
@@ -79,6 +82,10 @@ pub struct Forge {
     pub flaws: Flaws,
     /// Conditions that asked a value for what it is not, by step, since they were last taken.
     pub wrong: Vec<u64>,
+    /// Lines of our own that have found no room yet.
+    pub owed: Vec<SummaryLine>,
+    /// Those in the open batch.
+    pub told: Vec<SummaryLine>,
 }
 
 /// Lines whose form was wrong, by what was the matter, in the order of [`Flaw::ALL`].
@@ -144,6 +151,8 @@ impl Forge {
             trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
             flaws: Flaws::default(),
             wrong,
+            owed: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -261,6 +270,10 @@ impl Forge {
         if context.is_settled {
             return None;
         }
+        let moment = entry.time.or(context.reading.map(|reading| reading.time)).unwrap_or(time);
+        if self.tools.steps.remembers() {
+            self.advance(moment);
+        }
         let Some(open) = &mut self.open else {
             debug_assert!(false, "a batch is open when an event is pushed");
             return None;
@@ -299,15 +312,16 @@ impl Forge {
             fields: parsed.fields,
             flaw,
         };
-        let (encoder, steps, wrong) = (&mut self.tools.encoder, &self.tools.steps, &mut self.wrong);
+        let (encoder, steps) = (&mut self.tools.encoder, &mut self.tools.steps);
         let is_first = open.body.is_empty();
         let max_line = self.tools.max_line;
+        let mut run = Run { moment, most: max_line, wrong: &mut self.wrong, owed: &mut self.owed };
         let mut hand_on = |event: &Event<'_>| {
             if steps.is_empty() {
                 encoder.push(event, &mut open.body);
                 return None;
             }
-            steps.run(event, max_line, wrong, &mut |event| encoder.push(event, &mut open.body))
+            steps.run(event, &mut run, &mut |event| encoder.push(event, &mut open.body))
         };
         // Behind what makes secrets of fields, which looks for their values in the line.
         let (typed, typed_pairs, flaws) = (&mut self.typed, &mut self.typed_pairs, &mut self.flaws);

@@ -21,7 +21,7 @@
 //! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
 //! - [`turn`]: reading: lines, entries
 //! - `hand`: pieces joined, lines grouped, events handed on
-//! - [`forge`]: entries → items of the open batch; `redacted`: without their secrets
+//! - [`forge`]: entries → items of the open batch, and lines of our own; `redacted`: without their secrets
 //!
 //! What a transform leaves out is settled where it is read, and its cursor written within [`WRITE_AFTER`].
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -53,6 +53,7 @@ use crate::metrics::look::{Doing, Look};
 use crate::model::batch::{Batch, Report};
 use crate::model::feed::Signal;
 use crate::model::origin::{Format, OriginId};
+use crate::transform::summary::SummaryLine;
 use books::Books;
 use feeds::FeedState;
 use forge::{Forge, Tools};
@@ -168,6 +169,10 @@ pub struct Pipeline {
     stop: Option<Stop>,
     /// The settings to go on with when the delivery has ended.
     refit: Option<Box<Refit>>,
+    /// Batch → the lines of our own in it that are not answered for.
+    told: HashMap<u64, Vec<SummaryLine>>,
+    /// What the clock of transforms with memory counts from.
+    started: Instant,
     /// When a batch last left.
     last_batch: Option<Instant>,
     /// Whether a feed's cursor has moved over lines that were left out, and is not written.
@@ -216,6 +221,8 @@ impl Pipeline {
             no_more_feeds: false,
             stop: None,
             refit: None,
+            told: HashMap::new(),
+            started: Instant::now(),
             last_batch: None,
             has_unwritten: false,
             last_write: Instant::now(),
@@ -231,6 +238,7 @@ impl Pipeline {
             let wait = if has_more { Duration::ZERO } else { self.wait() };
             self.take_messages(wait);
             has_more = self.pass();
+            self.say(false);
             self.seal_if_due(has_more);
             if !has_more {
                 self.forge.rest();
@@ -239,7 +247,8 @@ impl Pipeline {
             if self.has_unwritten && self.last_write.elapsed() >= WRITE_AFTER {
                 self.write_cursors();
             }
-            if self.is_at_end() {
+            // What finds no room now is said when a batch was answered for.
+            if self.is_at_end() && self.say(true) {
                 self.seal();
                 // The delivery ends when it has settled what it has.
                 self.outlet = None;
@@ -247,6 +256,7 @@ impl Pipeline {
         }
         self.beat.rest();
         self.count();
+        self.say_unsaid();
         self.write_cursors();
         self.metrics.publish(self.worker, &self.look(false));
         let summary = self.summary();
@@ -391,6 +401,10 @@ impl Pipeline {
         if !records.is_empty() {
             self.book.append(records);
         }
+        let told = std::mem::take(&mut self.forge.told);
+        if !told.is_empty() {
+            self.told.insert(batch.id, told);
+        }
         self.metrics.batches.inc();
         self.books.send(&batch);
         self.pace.sealed(batch.id);
@@ -428,6 +442,7 @@ impl Pipeline {
     fn count(&mut self) {
         self.books.note_rest();
         self.books.note_wrong(&mut self.forge.wrong);
+        self.say_forgetful();
         while let Some(label) = self.forge.crowded() {
             if self.metrics.crowds(&label) {
                 warn!(

@@ -23,6 +23,8 @@ impl Pipeline {
             // It is about to end.
             return;
         }
+        // What finds no room is said under the new settings.
+        self.say(true);
         self.seal();
         self.refit = Some(refit);
         self.outlet = None;
@@ -48,7 +50,9 @@ impl Pipeline {
         self.poll_interval = poll_interval(self.longest_poll, self.max_age);
         self.reader = Reader::new(tools.max_line, MAX_OPEN, tools.multiline.clone());
         self.books.take_steps(tools.steps.names());
+        let owed = self.take_back_told();
         self.forge = Forge::new(tools);
+        self.forge.owed = owed;
         self.pace = Pace::default();
         self.outlet = Some(outlet);
         self.books.give_back();

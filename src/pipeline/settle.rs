@@ -75,6 +75,7 @@ impl Pipeline {
     /// All of a batch is settled.
     fn end(&mut self, batch: u64) {
         self.pace.settled(batch);
+        self.told.remove(&batch);
         self.books.end(batch, || self.forge.open_tally());
     }
 

@@ -1,6 +1,7 @@
 //! Any cutting of the input into reads, batches, answers and restarts gives the same events.
 
 mod group;
+mod memory;
 mod pace;
 mod replaced;
 
@@ -103,13 +104,15 @@ struct Ways {
     restamps: bool,
     redacts: bool,
     filters: bool,
+    /// Whether transforms with memory are at work.
+    remembers: bool,
     /// `start` stands for an expression.
     multiline: &'static str,
 }
 
 impl Default for Ways {
     fn default() -> Self {
-        Self { restamps: false, redacts: false, filters: false, multiline: "auto" }
+        Self { restamps: false, redacts: false, filters: false, remembers: false, multiline: "auto" }
     }
 }
 
@@ -136,6 +139,8 @@ struct World {
     stored: BTreeMap<Vec<Span>, (String, u32)>,
     /// How many entries were in flight at crashes, and so may be stored twice.
     excused: u64,
+    /// The lines of our own that were sent.
+    said: Vec<String>,
 }
 
 const MAX_LINE: usize = 300;
@@ -179,6 +184,7 @@ impl World {
             ways,
             stored: BTreeMap::new(),
             excused: 0,
+            said: Vec::new(),
         };
         world.feed();
         world
@@ -212,11 +218,21 @@ impl World {
             self.pipeline.schedule.put(state.due, *id);
         }
         self.pipeline.pass();
+        self.pipeline.say(false);
+    }
+
+    /// Notes what a batch says for itself.
+    fn hear(&mut self, batch: &Batch) {
+        let own = (0..batch.body.items.len()).filter(|index| batch.body.item_spans(*index).is_empty());
+        self.said.extend(own.map(|index| String::from_utf8_lossy(batch.body.item(index)).into_owned()));
     }
 
     fn store(&mut self, batch: &Batch) {
         for index in 0..batch.body.items.len() {
             let spans = batch.body.item_spans(index).to_vec();
+            if spans.is_empty() {
+                continue;
+            }
             let text = String::from_utf8(batch.body.item(index).to_vec()).expect("text");
             let known = self.stored.entry(spans).or_insert((text.clone(), 0));
             assert_eq!(known.0, text, "a replay makes the same event");
@@ -233,6 +249,7 @@ impl World {
         let at = which % sent.len();
         let batch = sent.remove(at);
         drop(sent);
+        self.hear(&batch);
         self.store(&batch);
         if !partly {
             self.pipeline.take(Inbox::Report(Report::Delivered(batch)));
@@ -260,6 +277,7 @@ impl World {
     fn crash(&mut self, arrived: bool) {
         let sent = std::mem::take(&mut *self.sent.lock().expect("not poisoned"));
         for batch in &sent {
+            self.hear(batch);
             if arrived {
                 self.excused += batch.body.items.len() as u64;
                 self.store(batch);
@@ -290,6 +308,7 @@ impl World {
             self.answer(0, false);
         }
         let unanswered = std::mem::take(&mut *self.sent.lock().expect("not poisoned"));
+        // What these say for themselves is owed again.
         for batch in unanswered.iter().filter(|_| arrived) {
             self.excused += batch.body.items.len() as u64;
             self.store(batch);
@@ -302,8 +321,33 @@ impl World {
         assert_eq!((account.given_back.entries, account.in_flight.entries), (given_back, 0));
     }
 
+    fn take(&mut self, step: &Move) {
+        match *step {
+            Move::Grow(by) => {
+                let mut there = self.content.there.lock().expect("not poisoned");
+                there.0 = (there.0 + by).min(self.content.bytes.len());
+            }
+            Move::ReadsOf(most) => self.content.there.lock().expect("not poisoned").1 = most,
+            Move::Pass => self.pass(),
+            Move::Seal => self.pipeline.seal(),
+            Move::Answer(which, partly) => self.answer(which, partly),
+            Move::Crash(arrived) => self.crash(arrived),
+            Move::Refit(answered, arrived) => self.refit(answered, arrived),
+        }
+    }
+
     /// Everything is there, nothing more comes; to the end.
     fn finish(mut self) -> BTreeMap<Vec<Span>, String> {
+        self.run_to_its_end();
+        // The time of a first reading is the clock's: another course of events has another.
+        let without_clock = |text: String| match text.strip_prefix("read ").and_then(|rest| rest.split_once(' ')) {
+            Some((_, rest)) => rest.to_owned(),
+            None => text,
+        };
+        self.stored.into_iter().map(|(spans, (text, _))| (spans, without_clock(text))).collect()
+    }
+
+    fn run_to_its_end(&mut self) {
         let length = self.content.bytes.len();
         *self.content.there.lock().expect("not poisoned") = (length, usize::MAX);
         self.ended = true;
@@ -334,12 +378,13 @@ impl World {
         assert_eq!(watermark, length as u64, "everything is settled");
         let repeats: u64 = self.stored.values().map(|(_, count)| u64::from(count - 1)).sum();
         assert!(repeats <= self.excused, "{repeats} repeats, {} were in flight", self.excused);
-        // The time of a first reading is the clock's: another course of events has another.
-        let without_clock = |text: String| match text.strip_prefix("read ").and_then(|rest| rest.split_once(' ')) {
-            Some((_, rest)) => rest.to_owned(),
-            None => text,
-        };
-        self.stored.into_iter().map(|(spans, (text, _))| (spans, without_clock(text))).collect()
+        while !self.pipeline.say(true) {
+            self.answer(0, false);
+        }
+        self.pipeline.seal();
+        while !self.sent.lock().expect("not poisoned").is_empty() {
+            self.answer(0, false);
+        }
     }
 }
 
@@ -350,6 +395,9 @@ fn start(book: &Arc<Memory>, ways: Ways) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, S
 
 /// What leaves out lines by their length, and by how they were split.
 fn steps_of(ways: Ways) -> Steps {
+    if ways.remembers {
+        return memory::steps();
+    }
     if !ways.filters {
         return Steps::default();
     }
@@ -440,20 +488,7 @@ fn check(bytes: &[u8], format: Format, steps: &[Move]) {
 
 fn check_with(bytes: &[u8], format: Format, steps: &[Move], ways: Ways) {
     let mut world = World::with(bytes, format, ways);
-    for step in steps {
-        match *step {
-            Move::Grow(by) => {
-                let mut there = world.content.there.lock().expect("not poisoned");
-                there.0 = (there.0 + by).min(bytes.len());
-            }
-            Move::ReadsOf(most) => world.content.there.lock().expect("not poisoned").1 = most,
-            Move::Pass => world.pass(),
-            Move::Seal => world.pipeline.seal(),
-            Move::Answer(which, partly) => world.answer(which, partly),
-            Move::Crash(arrived) => world.crash(arrived),
-            Move::Refit(answered, arrived) => world.refit(answered, arrived),
-        }
-    }
+    steps.iter().for_each(|step| world.take(step));
     let (got, expected) = (world.finish(), World::with(bytes, format, ways).finish());
     let first = got.iter().zip(&expected).find(|(got, expected)| got != expected);
     assert!(got == expected, "{} events, not {}; the first other: {first:?}", got.len(), expected.len());

@@ -6,7 +6,8 @@
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
 use crate::model::template::Template;
 
-use super::condition::{Condition, Mistake};
+use super::condition::Condition;
+use super::limit::{self, Limit};
 use super::sample::{self, Sample};
 use super::shape::Change;
 use super::steps::{Step, Steps, What};
@@ -30,6 +31,12 @@ pub const KEYS: &[Key] = &[
         kind: "map",
         default: "",
         help: "a share of the lines goes on, and all errors; others are left out",
+    },
+    Key {
+        name: "limit",
+        kind: "map",
+        default: "",
+        help: "so many lines or bytes a second go on, others are left out; on a sink only",
     },
     Key { name: "rename", kind: "map of names", default: "", help: "fields get other names: old and new" },
     Key { name: "remove", kind: "list of names", default: "", help: "fields that are taken away" },
@@ -59,17 +66,32 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
+/// Those that remember what came before: only a sink can have them.
+const ON_A_SINK: &[&str] = &["limit"];
+
+/// Where a map of transforms stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// At the top: each sink runs them.
+    AllSinks,
+    /// On one sink.
+    OneSink,
+}
+
 /// The transforms of one map, and where each was typed.
 #[derive(Clone, Debug, Default)]
 pub struct Settings(Vec<(Step, Place)>);
 
 impl Settings {
     /// Reads the map of transforms under `key` of `section`, in the order typed.
-    pub fn read(section: &mut Section<'_>, key: &str) -> Self {
+    pub fn read(section: &mut Section<'_>, key: &str, of: Of) -> Self {
         let mut read = Vec::new();
         for (name, place, node) in section.entries(key) {
             let problems = section.problems();
             check_name(name, place, problems);
+            if of == Of::AllSinks {
+                check_place(name, node, problems);
+            }
             if let Some(what) = transform(name, place, node, problems) {
                 read.push((Step { name: name.into(), what }, place.clone()));
             }
@@ -95,10 +117,12 @@ impl Settings {
 fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) -> Option<What> {
     let mut section = Section::new(format!("transform `{name}`"), node, &[KEYS], problems);
     let mut made: Vec<Option<What>> = Vec::new();
-    made.extend(condition(&mut section, name, "keep").map(|condition| condition.map(What::Keep)));
-    made.extend(condition(&mut section, name, "drop").map(|condition| condition.map(What::Drop)));
+    made.extend(Condition::read(&mut section, name, "keep").map(|condition| condition.map(What::Keep)));
+    made.extend(Condition::read(&mut section, name, "drop").map(|condition| condition.map(What::Drop)));
     let sample = section.section("sample", &[sample::KEYS], |section| Sample::read(section, name));
     made.extend(sample.map(|sample| sample.map(What::Sample)));
+    let limit = section.section("limit", &[limit::KEYS], |section| Limit::read(section, name));
+    made.extend(limit.map(|limit| limit.map(|limit| What::Limit(Box::new(limit)))));
     made.extend(changes(&mut section).into_iter().map(|change| change.map(What::Shape)));
     if made.len() != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
         let names: Vec<_> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();
@@ -183,29 +207,16 @@ fn text_of(node: &Node) -> Option<String> {
     }
 }
 
-/// The condition under `key`: whether there is one, and whether it can be run.
-fn condition(section: &mut Section<'_>, name: &str, key: &str) -> Option<Option<Condition>> {
-    let node = section.node(key)?;
-    let Some(text) = section.text(key) else { return Some(None) };
-    match Condition::new(&text) {
-        Ok(condition) => Some(Some(condition)),
-        Err(mistake) => {
-            let what = format!("the condition of transform `{name}`{}: {}", place_in(&text, &mistake), mistake.text);
-            section.problems().add_with_hint(&node.place, what, mistake.hint);
-            Some(None)
-        }
+/// What remembers would do so in each sink by itself, which nobody who writes it once would think of.
+fn check_place(name: &str, node: &Node, problems: &mut Problems) {
+    let Value::Map(entries) = &node.value else { return };
+    for (key, place, _) in entries.iter().filter(|(key, ..)| ON_A_SINK.contains(&key.as_str())) {
+        problems.add_with_hint(
+            place,
+            format!("transform `{name}`: `{key}` cannot stand at the top, since each sink would count for itself"),
+            "move it to `transforms` of the sinks that are to have it",
+        );
     }
-}
-
-/// How much of a condition is quoted from where it is wrong.
-const QUOTED: usize = 24;
-
-/// Where in a condition something is wrong, in words: its place in the file is that of all of it.
-fn place_in(text: &str, mistake: &Mistake) -> String {
-    let Some(at) = mistake.at else { return String::new() };
-    let rest: String = text.chars().skip(at).take(QUOTED).collect();
-    let rest = rest.lines().next().unwrap_or("").trim_end();
-    if rest.is_empty() { " at its end".to_owned() } else { format!(" at character {}, `{rest}`", at + 1) }
 }
 
 /// Names stand in metrics and in `/status`.

@@ -1,15 +1,20 @@
 //! The transforms of a sink, one after the other, on every event.
 //!
 //! **Invariant**: what they make of an event depends on the event and the settings alone, so a replay makes the same and leaves
-//! out the same lines. A step that leaves a line out says so by its place: its caller counts it.
+//! out the same lines; but for those with memory, which also ask what came before. A step that leaves a line out says so by its
+//! place: its caller counts it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::event::Event;
+use crate::model::time::Time;
 
 use super::condition::{Answer, Condition, Wants};
+use super::limit::Limit;
 use super::sample::Sample;
 use super::shape::{self, Change};
+use super::summary::SummaryLine;
 
 /// The steps of one sink. One per worker.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +22,22 @@ pub struct Steps {
     steps: Vec<Step>,
     /// Whether a step changes events.
     shapes: bool,
+    /// Whether a step remembers what came before.
+    remembers: bool,
+}
+
+/// What the steps are told beside the event, and what they have to say.
+#[derive(Debug)]
+pub struct Run<'r> {
+    /// The time of the event as the runtime noted it, or of its reading.
+    pub moment: Time,
+    /// The most bytes that an event may become.
+    pub most: usize,
+    /// Takes, by step, how many conditions asked a value for what it is not (these count as not held), and how many events would
+    /// have become longer than `most` (these stay as they are).
+    pub wrong: &'r mut [u64],
+    /// Takes lines that are to be sent beside the event.
+    pub owed: &'r mut Vec<SummaryLine>,
 }
 
 /// One transform.
@@ -39,13 +60,16 @@ pub enum What {
     Shape(Change),
     /// Leaves out all but some.
     Sample(Sample),
+    /// Leaves out what is too much.
+    Limit(Box<Limit>),
 }
 
 impl Steps {
     /// In this order. Names are unique.
     pub fn new(steps: Vec<Step>) -> Self {
         let shapes = steps.iter().any(|step| matches!(step.what, What::Shape(_)));
-        Self { steps, shapes }
+        let remembers = steps.iter().any(|step| step.what.remembers());
+        Self { steps, shapes, remembers }
     }
 
     /// Whether nothing is done.
@@ -65,25 +89,51 @@ impl Steps {
             What::Shape(_) => Wants::All,
             What::Sample(sample) if sample.wants_fields() => Wants::All,
             What::Sample(_) => Wants::Level,
+            What::Limit(limit) if limit.wants_fields() => Wants::All,
+            What::Limit(limit) => limit.when().map_or(Wants::Level, Condition::wants),
         };
         self.steps.iter().map(of).max().unwrap_or_default()
     }
 
-    /// Gives `push` what becomes of the event, or says which step leaves it out. `wrong` counts, by step, the conditions that
-    /// asked a value for what it is not (these count as not held), and the events that would have become longer than `most` bytes
-    /// (these stay as they are).
-    #[inline]
-    pub fn run(
-        &self,
-        event: &Event<'_>,
-        most: usize,
-        wrong: &mut [u64],
-        push: &mut dyn FnMut(&Event<'_>),
-    ) -> Option<usize> {
-        if self.shapes {
-            return self.from(0, event, most, wrong, push);
+    /// Whether a step remembers what came before: only these have anything to say.
+    pub fn remembers(&self) -> bool {
+        self.remembers
+    }
+
+    /// Lines of `moment` are met: what is to be said before them goes to `owed`.
+    pub fn advance(&mut self, moment: Time, owed: &mut Vec<SummaryLine>) {
+        for step in &mut self.steps {
+            if let What::Limit(limit) = &mut step.what {
+                limit.advance(moment, owed);
+            }
         }
-        let left_out = self.steps.iter().enumerate().position(|(at, step)| step.leaves_out(at, event, wrong));
+    }
+
+    /// The clock shows `clock`, from any beginning: what has waited for long enough goes to `owed`, or `all` there is.
+    pub fn look(&mut self, clock: Duration, all: bool, owed: &mut Vec<SummaryLine>) {
+        for step in &mut self.steps {
+            if let What::Limit(limit) = &mut step.what {
+                limit.look(clock, all, owed);
+            }
+        }
+    }
+
+    /// A step that had to forget what it should still remember, since it was last asked.
+    pub fn forgetful(&mut self) -> Option<Arc<str>> {
+        let forgets = |step: &mut Step| match &mut step.what {
+            What::Limit(limit) => limit.forgets(),
+            _ => false,
+        };
+        self.steps.iter_mut().find_map(|step| forgets(step).then(|| Arc::clone(&step.name)))
+    }
+
+    /// Gives `push` what becomes of the event, or says which step leaves it out.
+    #[inline]
+    pub fn run(&mut self, event: &Event<'_>, run: &mut Run<'_>, push: &mut dyn FnMut(&Event<'_>)) -> Option<usize> {
+        if self.shapes {
+            return self.from(0, event, run, push);
+        }
+        let left_out = self.steps.iter_mut().enumerate().position(|(at, step)| step.leaves_out(at, event, run));
         if left_out.is_none() {
             push(event);
         }
@@ -92,24 +142,23 @@ impl Steps {
 
     /// The same from a step on. A changed event lives as long as what follows looks at it.
     fn from(
-        &self,
+        &mut self,
         first: usize,
         event: &Event<'_>,
-        most: usize,
-        wrong: &mut [u64],
+        run: &mut Run<'_>,
         push: &mut dyn FnMut(&Event<'_>),
     ) -> Option<usize> {
-        for (at, step) in self.steps.iter().enumerate().skip(first) {
+        for (at, step) in self.steps.iter_mut().enumerate().skip(first) {
             let What::Shape(change) = &step.what else {
-                if step.leaves_out(at, event, wrong) {
+                if step.leaves_out(at, event, run) {
                     return Some(at);
                 }
                 continue;
             };
-            match shape::shaped(change, event, most) {
+            match shape::shaped(change, event, run.most) {
                 Ok(None) => {}
-                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), most, wrong, push),
-                Err(shape::TooLong) => note(wrong, at),
+                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), run, push),
+                Err(shape::TooLong) => note(run.wrong, at),
             }
         }
         push(event);
@@ -117,21 +166,40 @@ impl Steps {
     }
 }
 
+impl What {
+    fn remembers(&self) -> bool {
+        match self {
+            Self::Limit(_) => true,
+            Self::Keep(_) | Self::Drop(_) | Self::Shape(_) | Self::Sample(_) => false,
+        }
+    }
+}
+
 impl Step {
     #[inline]
-    fn leaves_out(&self, at: usize, event: &Event<'_>, wrong: &mut [u64]) -> bool {
-        let (condition, leaves_out) = match &self.what {
-            What::Keep(condition) => (condition, false),
-            What::Drop(condition) => (condition, true),
+    fn leaves_out(&mut self, at: usize, event: &Event<'_>, run: &mut Run<'_>) -> bool {
+        let (condition, leaves_out) = match &mut self.what {
+            What::Keep(condition) => (&*condition, false),
+            What::Drop(condition) => (&*condition, true),
             What::Shape(_) => return false,
             What::Sample(sample) => return !sample.keeps(event),
+            What::Limit(limit) => {
+                return limit.when().is_none_or(|when| holds(when, at, event, run))
+                    && limit.leaves_out(event, run.moment, run.owed);
+            }
         };
-        let answer = condition.ask(event);
-        if answer == Answer::Wrong {
-            note(wrong, at);
-        }
-        (answer == Answer::Yes) == leaves_out
+        holds(condition, at, event, run) == leaves_out
     }
+}
+
+/// Whether the condition of the step at `at` holds.
+#[inline]
+fn holds(condition: &Condition, at: usize, event: &Event<'_>, run: &mut Run<'_>) -> bool {
+    let answer = condition.ask(event);
+    if answer == Answer::Wrong {
+        note(run.wrong, at);
+    }
+    answer == Answer::Yes
 }
 
 fn note(wrong: &mut [u64], at: usize) {

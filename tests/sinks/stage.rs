@@ -108,13 +108,18 @@ impl Stage {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
-    /// Starts the daemon with this sink, as the inside of a map.
-    pub(crate) fn start(&self, sink: &str) -> Run<'_> {
-        let file = self.place.settings(&format!(
+    /// Writes the settings with this sink, as the inside of a map.
+    pub(crate) fn settings(&self, sink: &str) -> PathBuf {
+        self.place.settings(&format!(
             "admin: {{ listen: '127.0.0.1:0' }}\n{}sources: {{ pods: {{ type: kubernetes, path: {} }} }}\nsinks: {{ store: {{ {sink} }} }}\n",
             self.top,
             self.place.pods(),
-        ));
+        ))
+    }
+
+    /// Starts the daemon with this sink, as the inside of a map.
+    pub(crate) fn start(&self, sink: &str) -> Run<'_> {
+        let file = self.settings(sink);
         self.checked.borrow_mut().push(file.clone());
         let arguments = [OsStr::new("run"), OsStr::new("--config"), file.as_os_str()];
         let start = Tailwater::with(&self.place, arguments);

@@ -46,7 +46,7 @@ fn check(settings: &Settings, case: &Case) -> Vec<String> {
         None => sink.sources.contains(&whose.source),
     });
     let Some(sink) = sink else { return vec!["no sink gets the lines of this source".to_owned()] };
-    let mut seen = trial::run(settings, sink, &whose.origin, whose.parser, &bytes);
+    let mut seen = trial::run(settings, sink, &whose.origin, whose.parser, &bytes).seen;
     seen.retain(|seen| seen.left_out_by.is_none());
     let mut wrong = Vec::new();
     for (index, expected) in case.expect.iter().enumerate() {

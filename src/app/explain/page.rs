@@ -35,6 +35,8 @@ pub struct Trial {
     pub sink: Arc<str>,
     /// Its events, in order.
     pub seen: Vec<Seen>,
+    /// What its transforms with memory would say, in lines of their own.
+    pub said: Vec<String>,
     /// The same before anything was replaced in them, where something may be.
     pub plain: Option<Vec<Seen>>,
 }
@@ -146,6 +148,12 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             step(&trial.sink, text);
         }
     }
+    for trial in trials.iter().filter(|trial| !trial.said.is_empty()) {
+        _ = writeln!(page, "\n{dim}and `{}` would be told{reset}", trial.sink);
+        for said in &trial.said {
+            _ = writeln!(page, "  {bold}{}{reset}", shown(said));
+        }
+    }
     page
 }
 
@@ -217,6 +225,12 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
             object["left_out_by"] = Value::Object(left_out);
         }
         _ = writeln!(page, "{object}");
+    }
+    for trial in trials {
+        for said in &trial.said {
+            let object = json!({ "lines": [], "source": &*whose.origin.source, "said": { (&*trial.sink): said } });
+            _ = writeln!(page, "{object}");
+        }
     }
     page
 }

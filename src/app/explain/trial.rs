@@ -1,9 +1,11 @@
 //! Lines on trial: through a sink's own way from bytes to items, up to where they would be sent.
 //!
 //! **Invariant**: the way is the pipeline's own (reader, forge, encoder); what is noted is seen on it, never worked out beside
-//! it. Nothing is opened, sent or remembered.
+//! it. Nothing is opened, sent or remembered: transforms with memory begin with none.
+#![expect(clippy::disallowed_methods, reason = "the time of reading is now")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use crate::app::workers;
 use crate::config::parts::Sink;
@@ -23,7 +25,8 @@ use crate::pipeline::forge::Forge;
 use crate::pipeline::turn::{End, Reader};
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
-use crate::transform::steps::Steps;
+use crate::transform::steps::{Run, Steps};
+use crate::transform::summary::SummaryLine;
 
 /// An event as a sink's encoder is given it.
 #[derive(Clone, Debug)]
@@ -63,17 +66,35 @@ pub struct Shown {
     pub is_text: bool,
 }
 
+/// What a sink makes of lines.
+#[derive(Clone, Debug, Default)]
+pub struct Trial {
+    /// Its events, in order.
+    pub seen: Vec<Seen>,
+    /// What its transforms with memory would say of them, in lines of their own.
+    pub said: Vec<String>,
+}
+
+/// What the encoder's place is shared with.
+#[derive(Default)]
+struct Shared {
+    seen: Vec<Seen>,
+    steps: Steps,
+    owed: Vec<SummaryLine>,
+}
+
 /// What `sink` makes of `bytes`, the whole content of `origin`.
-pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Vec<Seen> {
+pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Trial {
     let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
-    let seen: Arc<Mutex<Vec<Seen>>> = Arc::default();
+    let shared: Arc<Mutex<Shared>> = Arc::default();
     let names_fields =
         tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants() > Wants::Level;
     let sees_fields = tools.encoder.wants_fields() || names_fields;
     // Asked by the witness, where the forge would ask them: so it sees what they leave out.
-    let steps = std::mem::take(&mut tools.steps);
+    locked(&shared).steps = std::mem::take(&mut tools.steps);
     let (inner, most) = (tools.encoder, tools.max_line);
-    tools.encoder = Box::new(Witness { inner, steps, most, sees_fields, seen: Arc::clone(&seen) });
+    let now = Time::of_system(SystemTime::now());
+    tools.encoder = Box::new(Witness { inner, most, sees_fields, now, shared: Arc::clone(&shared) });
     let mut forge = Forge::new(tools);
     let mut reader = Reader::new(settings.max_line, MAX_OPEN, settings.multiline.clone());
     let marks = Arc::new(Marks::new(1));
@@ -93,7 +114,7 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
     loop {
         let end = reader.turn(&mut state, &mut forge, Window::OPEN);
         let batch = forge.seal();
-        let mut seen = std::mem::take(&mut *seen.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut seen = std::mem::take(&mut locked(&shared).seen);
         let is_stuck = batch.is_none() && seen.is_empty() && end != End::Share;
         if let Some(batch) = batch {
             let sent = seen.iter_mut().filter(|seen| seen.left_out_by.is_none());
@@ -104,9 +125,16 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
         }
         all.append(&mut seen);
         if state.is_final || is_stuck {
-            return all;
+            break;
         }
     }
+    let Shared { steps, owed, .. } = &mut *locked(&shared);
+    steps.look(Duration::ZERO, true, owed);
+    Trial { seen: all, said: owed.drain(..).map(|line| line.text).collect() }
+}
+
+fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Bytes that are all there.
@@ -142,25 +170,27 @@ impl Seen {
 /// A sink's encoder with a note of what it is given.
 struct Witness {
     inner: Box<dyn Encoder>,
-    /// The sink's transforms.
-    steps: Steps,
-    /// The most bytes that these may make an event.
+    /// The most bytes that transforms may make an event.
     most: usize,
     /// Whether the inner one is given messages and fields.
     sees_fields: bool,
-    seen: Arc<Mutex<Vec<Seen>>>,
+    /// When the lines are read.
+    now: Time,
+    shared: Arc<Mutex<Shared>>,
 }
 
 impl Encoder for Witness {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
-        let Self { inner, steps, most, sees_fields, seen } = self;
-        let note = |event: &Event<'_>, left_out_by: Option<Arc<str>>| {
-            let noted = Seen::of(event, left_out_by);
-            seen.lock().unwrap_or_else(PoisonError::into_inner).push(noted);
-        };
+        let Self { inner, most, sees_fields, now, shared } = self;
+        let Shared { seen, steps, owed } = &mut *locked(shared);
         let mut wrong = vec![0; steps.names().count()];
-        let left_out = steps.run(event, *most, &mut wrong, &mut |event| {
-            note(event, None);
+        let moment = match event.time_source {
+            TimeSource::Runtime => event.time,
+            TimeSource::Restamped { own } => own,
+            TimeSource::Line | TimeSource::Reading => *now,
+        };
+        let left_out = steps.run(event, &mut Run { moment, most: *most, wrong: &mut wrong, owed }, &mut |event| {
+            seen.push(Seen::of(event, None));
             if *sees_fields {
                 inner.push(event, body);
             } else {
@@ -169,7 +199,7 @@ impl Encoder for Witness {
             }
         });
         if let Some(at) = left_out {
-            note(event, steps.names().nth(at).cloned());
+            seen.push(Seen::of(event, steps.names().nth(at).cloned()));
         }
     }
 

@@ -10,6 +10,7 @@
 //! - `syntax`: its text → a tree; `compile`: the tree → what is run on each line, with names, functions and kinds checked;
 //!   `library`: what that leaves to the library
 //! - `names`: what a condition can ask for, and `value`: what it gets, and how that compares
+//! - `read`: one that is typed in settings
 //! - `test`: running it; `rest`: the part that the library runs
 //!
 //! **Invariant**: what comes out depends on the event and the text alone. A condition that compiled cannot fail: what cannot
@@ -19,6 +20,7 @@ mod answer;
 mod compile;
 mod library;
 mod names;
+mod read;
 mod rest;
 mod syntax;
 mod test;

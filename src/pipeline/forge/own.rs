@@ -1,0 +1,120 @@
+//! Lines of our own: what transforms with memory have to say, into the open batch.
+//!
+//! **Invariant**: such a line takes no room that an event was promised: it is written where one more finds room behind it, or waits
+//! for the next batch. It is kept until its batch is answered for: what is unanswered when other settings come is owed again, and when the
+//! process ends it is said how much that was.
+
+use std::time::Instant;
+
+use tracing::warn;
+
+use super::Forge;
+use crate::model::time::Time;
+use crate::pipeline::Pipeline;
+use crate::transform::summary::SummaryLine;
+
+/// What must fit behind a line of our own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    /// The event at hand.
+    Event,
+    Nothing,
+}
+
+impl Forge {
+    /// Lines of `moment` are met: what is to be said before them is written before the event at hand, where there is room, since a
+    /// store may mind how times follow each other.
+    #[inline]
+    pub(super) fn advance(&mut self, moment: Time) {
+        self.tools.steps.advance(moment, &mut self.owed);
+        if !self.owed.is_empty() {
+            self.write_owed(Behind::Event);
+        }
+    }
+
+    /// Whether all that is owed is in the open batch now.
+    #[cold]
+    fn write_owed(&mut self, behind: Behind) -> bool {
+        let mut owed = std::mem::take(&mut self.owed).into_iter();
+        let max_line = self.tools.max_line;
+        while let (Some(line), Some(open)) = (owed.as_slice().first(), &mut self.open) {
+            let bound = match behind {
+                Behind::Event => self.tools.encoder.bound((line.text.len() + line.fields.len()).min(max_line)),
+                Behind::Nothing => 0,
+            };
+            let body = &mut open.body;
+            let batch = &self.tools.batch;
+            if body.bytes.len() + bound >= batch.max_bytes || body.items.len() + 1 >= batch.max_items() {
+                break;
+            }
+            if body.is_empty() {
+                open.since = Instant::now();
+            }
+            let encoder = &mut self.tools.encoder;
+            line.push(max_line, &mut |event| encoder.push(event, body));
+            self.told.extend(owed.next());
+        }
+        self.owed = owed.collect();
+        self.owed.is_empty()
+    }
+}
+
+impl Pipeline {
+    /// Sends what transforms have waited with for long enough, or `all` that they have to say. False where there is no room for it
+    /// now.
+    pub(in crate::pipeline) fn say(&mut self, all: bool) -> bool {
+        let Forge { tools, owed, .. } = &mut self.forge;
+        let has_nothing = !tools.steps.remembers() && owed.is_empty();
+        if has_nothing || self.outlet.is_none() {
+            return true;
+        }
+        tools.steps.look(self.started.elapsed(), all, owed);
+        while !self.forge.owed.is_empty() {
+            if self.forge.is_ready() && self.forge.write_owed(Behind::Nothing) {
+                break;
+            }
+            if self.forge.waiting_since().is_none() {
+                return false;
+            }
+            self.seal();
+        }
+        true
+    }
+
+    /// What was in batches that nobody will answer for is owed again.
+    pub(in crate::pipeline) fn take_back_told(&mut self) -> Vec<SummaryLine> {
+        let mut told: Vec<_> = self.told.drain().collect();
+        told.sort_by_key(|(batch, _)| *batch);
+        told.into_iter().flat_map(|(_, told)| told).chain(std::mem::take(&mut self.forge.owed)).collect()
+    }
+
+    /// Says what was not said to the store, when the pipeline ends.
+    pub(in crate::pipeline) fn say_unsaid(&mut self) {
+        let Forge { tools, owed, .. } = &mut self.forge;
+        tools.steps.look(self.started.elapsed(), true, owed);
+        let unanswered = self.told.drain().flat_map(|(_, told)| told);
+        let lines: u64 = owed.drain(..).chain(unanswered).map(|line| line.entries).sum();
+        if lines > 0 {
+            warn!(
+                sink = %self.name,
+                lines,
+                "lines were left out by transforms with memory, and the end came before the store could be told how many; they \
+                 are counted as filtered. That is normal where a store does not answer when the program is to end"
+            );
+        }
+    }
+
+    /// Says, once for each, which transforms meet more keys than they can remember.
+    pub(in crate::pipeline) fn say_forgetful(&mut self) {
+        while let Some(name) = self.forge.tools.steps.forgetful() {
+            if self.metrics.forgets(&name) {
+                warn!(
+                    sink = %self.name,
+                    transform = %name,
+                    "a transform meets more keys than it remembers, so keys that were forgotten begin anew and more goes on than \
+                     the settings allow. Nothing is lost. Choose a `by` with fewer values"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Transforms that remember, end to end: what stores get of them, what is counted, and what is said before the end.
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::scenario::PATIENCE;
+use crate::stage::{NOW, START, Stage, quick};
+use crate::support::doubles::elasticsearch::Elasticsearch;
+use crate::support::doubles::loki::Loki;
+use crate::support::doubles::{Mode, Step};
+
+const MILLI: i64 = 1_000_000;
+
+fn stored(store: &Loki) -> Vec<String> {
+    store.look(|state| {
+        let mut stored: Vec<_> = state.entries().map(|(.., time, entry)| (time, entry.line.clone())).collect();
+        stored.sort();
+        stored.into_iter().map(|(_, line)| line).collect()
+    })
+}
+
+/// Two containers: one shouts for two seconds, a hundred lines each, among what the other whispers.
+fn shout(stage: &Stage) {
+    for at in 0..200 {
+        stage.add_to("shop", "loud-0", START + at * 10 * MILLI, &format!("loud {at}"));
+        if at % 50 == 0 {
+            stage.add_to("shop", "calm-0", START + at * 10 * MILLI, &format!("calm {at}"));
+        }
+    }
+}
+
+/// By the lines' time, though all is read at once: the burst, then the rate; the rest is counted and told of, each container for itself.
+#[test]
+fn what_is_over_the_limit_is_counted_and_told_of() {
+    let store = Loki::start_at(NOW);
+    let stage = Stage::new();
+    shout(&stage);
+    let own = "transforms: { calm: { limit: { lines_per_second: 10, burst: 20 } } }";
+    let books = stage.run(&format!("type: loki, url: '{}', {}", store.url(), quick(own)));
+    // 20 at once, and 10 for each of 1.99 seconds.
+    let on = 20 + 19;
+    assert_eq!(books.of("lines_filtered_total", "rule=\"calm\""), 200 - on);
+    assert_eq!(books.of("lines_delivered_total", ""), on + 4);
+    let lines = stored(&store);
+    assert_eq!(lines.iter().filter(|line| line.starts_with("calm ")).count(), 4);
+    let said: Vec<_> = lines.iter().filter(|line| line.contains("left out")).collect();
+    let [said] = said[..] else { panic!("one summary line: {said:?}") };
+    let bytes = books.of("bytes_filtered_total", "rule=\"calm\"");
+    assert!(
+        said.starts_with(&format!("161 lines ({bytes} bytes) of `shop/loud-0/app` were left out within 1.8s: "))
+            && said.ends_with(" more than 10 lines a second, the limit `calm`"),
+        "{said}"
+    );
+    assert_eq!(lines.len(), 39 + 4 + 1);
+}
+
+/// A document like any other: an id, a place in the log, and fields for programs.
+#[test]
+fn a_summary_is_a_document() {
+    let store = Elasticsearch::start();
+    let stage = Stage::new();
+    shout(&stage);
+    let own = "data_stream: logs-a-b, transforms: { own: { limit: { bytes_per_second: 1KiB, burst: 1KiB, by: [pod], when: \"kubernetes.pod == 'loud-0'\" } } }";
+    let books = stage.run(&format!("type: elasticsearch, url: '{}', {}", store.url(), quick(own)));
+    let left_out = books.of("lines_filtered_total", "rule=\"own\"");
+    assert!(left_out > 100, "{left_out} lines");
+    store.look(|state| {
+        let documents: Vec<Value> = state.documents("logs-a-b").iter().map(|document| document.json()).collect();
+        assert_eq!(documents.len() as u64, 204 - left_out + 1);
+        let said: Vec<_> = documents.iter().filter(|document| document["fields"]["tailwater"].is_object()).collect();
+        let [said] = said[..] else { panic!("one summary line: {said:?}") };
+        let of = &said["fields"]["tailwater"];
+        assert_eq!((&of["limit"], &of["key"], &of["lines"]), (&json!("own"), &json!("loud-0"), &json!(left_out)));
+        assert_eq!((&said["log"]["level"], &said["kubernetes"]["pod"]["name"]), (&json!("warn"), &json!("loud-0")));
+        assert_eq!(said["@timestamp"], of["to"]);
+    });
+}
+
+/// Nothing follows what was left out, and the end comes: it is told of all the same.
+#[test]
+fn what_was_left_out_is_told_of_before_the_end() {
+    let store = Loki::start_at(NOW);
+    let stage = Stage::new();
+    shout(&stage);
+    let own = "transforms: { calm: { limit: { lines_per_second: 10, summary_every: 1h } } }";
+    let mut run = stage.start(&format!("type: loki, url: '{}', {}", store.url(), quick(own)));
+    run.wait_for("lines_filtered_total", "rule=\"calm\"", 81);
+    run.wait_for("lines_delivered_total", "", 123);
+    assert!(stored(&store).iter().all(|line| !line.contains("left out")), "an hour has not passed");
+    assert_eq!(run.process.terminate(), 0);
+    assert_eq!(stored(&store).iter().filter(|line| line.starts_with("81 lines (")).count(), 1);
+}
+
+/// By the clock, where no more lines come.
+#[test]
+fn what_was_left_out_is_told_of_after_a_while() {
+    let store = Loki::start_at(NOW);
+    let stage = Stage::new();
+    shout(&stage);
+    let own = "transforms: { calm: { limit: { lines_per_second: 10, summary_every: 1s } } }";
+    let mut run = stage.start(&format!("type: loki, url: '{}', {}", store.url(), quick(own)));
+    let said = || stored(&store).iter().any(|line| line.contains(" of `shop/loud-0/app` were left out"));
+    run.process.wait_until("a summary line", PATIENCE, said);
+    assert_eq!(run.process.terminate(), 0);
+}
+
+/// A store that takes nothing, and the end: then the log says it, whether it waited in a batch or for one.
+#[test]
+fn what_no_store_could_be_told_is_said() {
+    let stage = Stage::new().top("shutdown_grace: 100ms");
+    shout(&stage);
+    let own = "transforms: { calm: { limit: { lines_per_second: 10, summary_every: 1h } } }";
+    let mut run = stage.start(&format!("type: loki, url: 'http://127.0.0.1:1', {}", quick(own)));
+    run.wait_for("lines_filtered_total", "rule=\"calm\"", 81);
+    assert_eq!(run.process.terminate(), 0);
+    let log = run.process.said();
+    let said = log.lines().find(|line| line.contains("the end came before the store could be told how many"));
+    assert!(said.is_some_and(|said| said.contains("\"lines\":81,")), "{log}");
+}
+
+/// What is unanswered when the sink's settings change is sent again, as lines are.
+#[test]
+fn what_is_unanswered_at_a_change_of_settings_is_told_again() {
+    let store = Loki::start_at(NOW);
+    store.set_mode(Mode::Always(Step::NeverAnswer));
+    let stage = Stage::new().top("shutdown_grace: 100ms");
+    shout(&stage);
+    let own = "transforms: { calm: { limit: { lines_per_second: 10, summary_every: 1h } } }";
+    let sink = format!("type: loki, url: '{}', {}", store.url(), quick(own));
+    let mut run = stage.start(&sink);
+    run.wait_for("lines_filtered_total", "rule=\"calm\"", 81);
+    stage.settings(&sink.replace("transforms:", "labels: { job: other }, transforms:"));
+    run.process.signal(Signal::HUP);
+    run.wait_for("reloads_total", "applied", 1);
+    store.recover();
+    let said = || stored(&store).iter().filter(|line| line.starts_with("81 lines (")).count() == 1;
+    run.process.wait_until("it is told", PATIENCE, said);
+    assert_eq!(run.process.terminate(), 0);
+}
