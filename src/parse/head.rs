@@ -11,20 +11,25 @@
 //! 08:50:48 level=warn disk nearly full                       a level's key
 //! W1123 08:50:48.703931       1 disk.go:12] nearly full      klog's header
 //! 1:M 23 Nov 2026 08:50:48.703 # disk nearly full            Redis's header
+//! 2026-11-23T08:50:48Z warn shop [disk.go:12] nearly full    any case, directly behind a time and before a name
+//! W [23/Nov/2026:08:50:48 +0000] disk nearly full            a letter before a time, or behind it in brackets
+//! 2026-11-23 08:50:48,703,WARN,shop,disk nearly full         a column
 //! ```
 //!
 //! **Invariant**: a level is never guessed from a sentence: `an error occurred` has none, and neither has an access log.
 
 use crate::model::event::Level;
 
-use super::headers::{self, shaped};
+use super::headers;
 use super::level;
+use super::marks::{self, Piece};
 use super::stamp;
+use super::words::{self, COLON, DIGIT, LETTER, Made, OTHER, SIGN, is_name, shaped};
 
 /// No head is longer.
 const MAX_HEAD: usize = 256;
 /// No group in brackets at a line's head is longer.
-const MAX_GROUP: usize = 80;
+const MAX_GROUP: usize = 200;
 /// No head has more words.
 const MAX_WORDS: usize = 20;
 
@@ -35,11 +40,16 @@ pub fn level(line: &str) -> Option<Level> {
     if let Some(found) = headers::of(bytes) {
         return Some(found);
     }
-    // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic.
-    let bytes = bytes.strip_prefix(b"####").unwrap_or(bytes);
+    // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic, `[#|2026-11-23T08:50:48.703+0000|INFO|…` of GlassFish.
+    let bytes = bytes.strip_prefix(b"####").or_else(|| bytes.strip_prefix(b"[#|")).unwrap_or(bytes);
+    let bytes = stamp::behind_name(bytes).unwrap_or(bytes);
+    let begun = Head { rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false };
     let head = match headers::behind_host(bytes) {
-        Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER },
-        None => Head { rest: bytes, time_seen: false, names: 0, upper: 0 },
+        Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER, ..begun },
+        None => match headers::tai64n(bytes) {
+            Some((.., rest)) => Head { rest, time_seen: true, ..begun },
+            None => begun,
+        },
     };
     // What the program itself says goes before what it told syslog.
     head.level().or_else(|| headers::mnemonic(bytes)).or_else(|| headers::priority(bytes))
@@ -47,6 +57,10 @@ pub fn level(line: &str) -> Option<Level> {
 
 /// No more words in upper case stand before a level.
 const MAX_UPPER: u8 = 2;
+/// No more words that end in a colon do.
+const MAX_TITLES: u8 = 3;
+/// No more words of a group in brackets do.
+const MAX_ASIDE: usize = 2;
 
 /// A line's head, as far as it was not read yet.
 struct Head<'a> {
@@ -58,16 +72,10 @@ struct Head<'a> {
     names: u8,
     /// How many words in upper case that are no level were seen behind these.
     upper: u8,
-}
-
-/// What a piece of the head is.
-enum Piece {
-    /// A level.
-    Level(Level),
-    /// Nothing of a sentence: the head goes on.
-    Neutral,
-    /// Perhaps a word of a sentence: the head has ended.
-    Text,
+    /// How many words that end in a colon were seen: what follows them is read with care.
+    titles: u8,
+    /// A plain word that leads to a program's name was seen.
+    led: bool,
 }
 
 impl<'a> Head<'a> {
@@ -96,7 +104,9 @@ impl<'a> Head<'a> {
         let mut behind_tab = false;
         loop {
             match self.rest {
-                [0x1b, ..] if behind_colour(self.rest).len() < self.rest.len() => self.rest = behind_colour(self.rest),
+                [0x1b, ..] if words::behind_colour(self.rest).len() < self.rest.len() => {
+                    self.rest = words::behind_colour(self.rest)
+                }
                 [byte @ (b'\t' | b' ' | b'|'), rest @ ..] => {
                     behind_tab = *byte == b'\t';
                     self.rest = rest;
@@ -115,15 +125,25 @@ impl<'a> Head<'a> {
         if let [b':', rest @ ..] = self.rest {
             self.rest = rest;
         }
-        let inside = without_colour(&inside[..end]).trim_ascii();
-        if let Some(level) = level::set_off(inside) {
+        let inside = words::without_colour(&inside[..end]).trim_ascii();
+        let facility = if close == b'>' { marks::behind_facility(inside) } else { None };
+        if let Some(level) = level::set_off(inside).or(facility) {
             return Piece::Level(level);
         }
         if inside.first().is_some_and(u8::is_ascii_digit) {
             return self.level_behind_time(inside).map_or(Piece::Neutral, Piece::Level);
         }
-        if close != b']' {
-            return Piece::Neutral;
+        match (close, inside) {
+            // X.Org's `(EE)`.
+            (b')', b"II") => return Piece::Level(Level::Info),
+            (b')', b"WW") => return Piece::Level(Level::Warn),
+            (b')', b"EE") => return Piece::Level(Level::Error),
+            // Gitea's `[I]`.
+            (b']', [letter]) if self.time_seen => return level::letter(*letter).map_or(Piece::Neutral, Piece::Level),
+            // MySQL's third kind beside notes and warnings.
+            (b']', b"System") if self.rest.starts_with(b" [MY-") => return Piece::Level(Level::Info),
+            (b']', _) => {}
+            _ => return Piece::Neutral,
         }
         // Apache's `[core:error]`, and `[Server thread/INFO]`.
         let last = inside.iter().rposition(|byte| matches!(byte, b':' | b'/')).map(|at| inside.split_at(at));
@@ -150,14 +170,24 @@ impl<'a> Head<'a> {
     }
 
     fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
-        for word in inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()) {
+        let mut asides = 0;
+        let mut words = inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).peekable();
+        while let Some(word) = words.next() {
             let made = Made::of(word);
             if self.is_neutral(word, made) {
                 continue;
             }
             // Celery's `[2026-11-23 08:50:48,703: WARNING/MainProcess]`.
             let slash = word.iter().position(|&byte| byte == b'/').filter(|_| self.time_seen);
-            return level::upper(&word[..slash.unwrap_or(word.len())], self.time_seen);
+            let found = level::upper(&word[..slash.unwrap_or(word.len())], self.time_seen && asides == 0);
+            // vCenter's `[2026-11-23 08:50:48.703 F5A5AB90 info 'shop' opID=1]`.
+            let is_quote_next = words.peek().is_some_and(|next| next.starts_with(b"'"));
+            let found = found.or_else(|| level::spoken(word, true).filter(|_| is_quote_next));
+            // A thread or two may stand between the time and the level: `[2026-11-23 08:50:48,703 pool-3-thread-1 INFO shop]`.
+            if found.is_some() || !self.time_seen || asides == MAX_ASIDE {
+                return found;
+            }
+            asides += 1;
         }
         None
     }
@@ -165,13 +195,18 @@ impl<'a> Head<'a> {
     /// Something up to white space, a bar, a bracket or a colour.
     fn word(&mut self, behind_tab: bool) -> Piece {
         let end = self.rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b'(' | 0x1b));
-        let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let from_here = self.rest;
+        let (word, rest) = from_here.split_at(end.unwrap_or(from_here.len()));
         self.rest = rest;
         let made = Made::of(word);
         if self.is_neutral(word, made) {
-            return Piece::Neutral;
+            let letter = if self.time_seen && self.names < 2 { marks::lettered(word, rest) } else { None };
+            return letter.map_or(Piece::Neutral, Piece::Level);
         }
-        if let Some(level) = level::upper(word, self.time_seen) {
+        let is_title_near = self.titles > 0;
+        if !(self.led && is_title_near)
+            && let Some(level) = level::upper(word, self.time_seen && !is_title_near)
+        {
             return Piece::Level(level);
         }
         // Tabs on both sides set a word off as well as brackets do, and a colon may stand behind a colour's end.
@@ -179,24 +214,34 @@ impl<'a> Head<'a> {
             [b'\t', ..] => behind_tab,
             // Columns: `2016-09-28 04:30:30, Info                  CBS    Loaded`.
             [b' ', b' ', ..] => self.time_seen && self.names == 0,
-            [0x1b, ..] => behind_colour(rest).first() == Some(&b':'),
+            [0x1b, ..] => words::behind_colour(rest).first() == Some(&b':'),
             _ => false,
         };
         if is_set_off && let Some(level) = level::set_off(word) {
             return Piece::Level(level);
         }
         if made.has(COLON)
-            && let Some(level) = before_colon(word).or_else(|| behind_channel(word).filter(|_| self.time_seen))
+            && let Some(level) =
+                marks::before_colon(word).or_else(|| marks::behind_channel(word).filter(|_| self.time_seen))
         {
             return Piece::Level(level);
         }
         if self.time_seen
-            && let Some(level) = behind_category(word, rest).or_else(|| behind_facility(word))
+            && let Some(level) = marks::behind_category(word, rest).or_else(|| marks::behind_facility(word))
         {
             return Piece::Level(level);
         }
+        if let Some(level) = self.marked(word, made, from_here) {
+            return Piece::Level(level);
+        }
         if let Some(at) = word.iter().position(|&byte| byte == b'=') {
-            return keyed(&word[..at], &word[at + 1..]);
+            return marks::keyed(&word[..at], &word[at + 1..]);
+        }
+        // `Nov-23 08:50:48`.
+        if let [_, _, _, b'-', ..] = word
+            && words::is_of_calendar(&word[..3])
+        {
+            return Piece::Neutral;
         }
         // A file's or a host's name before the time.
         if !self.time_seen && self.names == 0 && rest.get(1).is_some_and(u8::is_ascii_digit) && is_name(word) {
@@ -215,7 +260,7 @@ impl<'a> Head<'a> {
         }
         // The alerts of clusters begin with a tag and the seconds: `APPREAD 1117869872 2005.06.04 …`.
         let is_tag = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-        if !self.time_seen && word.iter().all(is_tag) && is_epoch_next(rest) {
+        if !self.time_seen && word.iter().all(is_tag) && words::is_epoch_next(rest) {
             return Piece::Neutral;
         }
         // Their facilities stand before the level: `… R02-M1-N0 RAS KERNEL INFO instruction cache parity error`.
@@ -224,11 +269,72 @@ impl<'a> Head<'a> {
             return Piece::Neutral;
         }
         // A logger, a host or a user may stand between the time and the level.
-        if self.time_seen && self.names < 2 && (is_name(word) || separated(rest)) {
+        if self.time_seen && self.names < 2 && (is_name(word) || words::separated(rest) || rest.starts_with(b"  ")) {
             self.names += 1;
             return Piece::Neutral;
         }
-        Piece::Text
+        if self.is_program(word, rest) { Piece::Neutral } else { Piece::Text }
+    }
+
+    /// The level of a word that none of the everyday marks fits.
+    fn marked(&self, word: &[u8], made: Made, from_here: &[u8]) -> Option<Level> {
+        let rest = &from_here[word.len()..];
+        if made.has(COLON)
+            && let Some(level) = marks::of_message(word)
+        {
+            return Some(level);
+        }
+        if !self.time_seen {
+            return None;
+        }
+        if made.has(COLON)
+            && let Some(level) = marks::behind_key(word, rest).or_else(|| match word {
+                [b'0'..=b'9', ..] => marks::between_colons(word),
+                _ => marks::before_slash(word),
+            })
+        {
+            return Some(level);
+        }
+        if words::is_column_next(word) || word.iter().filter(|&&byte| byte == b',').nth(1).is_some() {
+            return marks::in_columns(from_here);
+        }
+        if self.names > 0 || self.upper > 0 || self.titles > 0 {
+            return None;
+        }
+        marks::before_priority(word, rest).or_else(|| marks::bare(word, rest))
+    }
+
+    /// Whether `word` is a program's name before its process (`shop[123]: …`), what leads to one, or a title that ends in a
+    /// colon. Notes what it is.
+    fn is_program(&mut self, word: &[u8], rest: &[u8]) -> bool {
+        if words::is_plain_name(word) && words::is_process_next(rest) {
+            let is_tag = rest.iter().position(|&byte| byte == b']').and_then(|end| rest.get(end + 1)) == Some(&b':');
+            self.names += 1;
+            return self.names <= 3 && (self.time_seen || is_tag);
+        }
+        if !self.time_seen {
+            return false;
+        }
+        if let [name @ .., b':'] = word
+            && words::is_plain_name(name)
+        {
+            self.titles += 1;
+            return self.titles <= MAX_TITLES;
+        }
+        // `web sshd[123]: …`, `web mysqld: …`, `cluster [WRN] …`.
+        let next = words::next(rest);
+        let behind = rest.trim_ascii_start().get(next.len()..).unwrap_or_default();
+        let leads = match (next, behind) {
+            ([], [b'[', inside @ ..]) => {
+                let end = inside.iter().take(12).position(|&byte| byte == b']');
+                end.is_some_and(|end| level::upper(&inside[..end], false).is_some())
+            }
+            ([name @ .., b':'], _) => words::is_plain_name(name) && level::set_off(name).is_none(),
+            _ => words::is_process_next(behind),
+        };
+        self.names += u8::from(leads);
+        self.led |= leads;
+        leads && self.names <= 2 && words::is_plain_name(word)
     }
 
     /// Whether `word` is a number, a time, a date or only signs. Notes a time of day.
@@ -238,198 +344,14 @@ impl<'a> Head<'a> {
         }
         match word {
             [b'0'..=b'9' | b'+' | b'-' | b'#', ..] => {
-                self.time_seen |= made.has(COLON) && has_time(word)
-                    || is_epoch(word)
+                self.time_seen |= made.has(COLON) && words::has_time(word)
+                    || words::is_epoch(word)
                     || shaped(word, b"0000-00-00-00.00.00").is_some();
-                made.letters <= 3 && !made.has(SIGN | OTHER)
+                made.letters <= 3 && !made.has(SIGN | OTHER) && !words::is_column_next(word)
             }
             // `I,` of Ruby, `Mon,` of dates.
-            [rest @ .., b','] => rest.len() == 1 || is_of_calendar(rest),
-            _ => word.len() == 1 && made.has(LETTER) || is_of_calendar(word),
+            [rest @ .., b','] => rest.len() == 1 || words::is_of_calendar(rest),
+            _ => word.len() == 1 && made.has(LETTER) || words::is_of_calendar(word),
         }
     }
-}
-
-const LETTER: u8 = 1;
-const DIGIT: u8 = 2;
-const COLON: u8 = 4;
-/// Signs that stand in numbers, times and dates.
-const NUMBER_SIGN: u8 = 8;
-/// The other signs of ASCII.
-const SIGN: u8 = 16;
-/// Controls, and what is beyond ASCII.
-const OTHER: u8 = 32;
-
-const CLASSES: [u8; 256] = {
-    let mut table = [OTHER; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        let value = byte as u8;
-        table[byte] = match value {
-            b'a'..=b'z' | b'A'..=b'Z' => LETTER,
-            b'0'..=b'9' => DIGIT,
-            b':' => COLON,
-            b'.' | b',' | b';' | b'/' | b'+' | b'-' | b'_' | b'#' | b']' => NUMBER_SIGN,
-            _ if value.is_ascii_punctuation() => SIGN,
-            _ => OTHER,
-        };
-        byte += 1;
-    }
-    table
-};
-
-/// What a word is made of.
-#[derive(Clone, Copy)]
-struct Made {
-    /// The classes of its bytes, joined.
-    classes: u8,
-    /// How many letters it has.
-    letters: usize,
-}
-
-impl Made {
-    fn of(word: &[u8]) -> Self {
-        word.iter().fold(Self { classes: 0, letters: 0 }, |made, &byte| {
-            let class = CLASSES[usize::from(byte)];
-            Self { classes: made.classes | class, letters: made.letters + usize::from(class & LETTER) }
-        })
-    }
-
-    fn has(self, classes: u8) -> bool {
-        self.classes & classes != 0
-    }
-}
-
-/// Seconds since 1970, of this century. Equivalent: `^1[0-9]{9}$`.
-fn is_epoch(word: &[u8]) -> bool {
-    word.len() == 10 && word[0] == b'1' && word.iter().all(u8::is_ascii_digit)
-}
-
-fn is_epoch_next(rest: &[u8]) -> bool {
-    rest.strip_prefix(b" ").and_then(|rest| rest.get(..10)).is_some_and(is_epoch)
-}
-
-/// Equivalent: `^[^:]*[0-9]:[0-9]{2}:[0-9]{2}`.
-fn has_time(word: &[u8]) -> bool {
-    let digit = word.iter().position(|&byte| byte == b':').and_then(|colon| colon.checked_sub(1));
-    digit.is_some_and(|digit| shaped(&word[digit..], b"0:00:00").is_some())
-}
-
-/// What follows a terminal's colour, or `text` itself. Equivalent: `^\x1b\[[0-9;]*m`.
-fn behind_colour(text: &[u8]) -> &[u8] {
-    let [0x1b, b'[', rest @ ..] = text else { return text };
-    let len = rest.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b';')).count();
-    match rest.get(len) {
-        Some(b'm') => &rest[len + 1..],
-        _ => text,
-    }
-}
-
-/// `text` without a colour at its beginning and what follows the next one.
-fn without_colour(text: &[u8]) -> &[u8] {
-    let text = behind_colour(text);
-    text.iter().position(|&byte| byte == 0x1b).map_or(text, |end| &text[..end])
-}
-
-/// Whether `word` belongs to a time: a month, a day, a zone.
-fn is_of_calendar(word: &[u8]) -> bool {
-    match word.len() {
-        2 => matches!(word, b"AM" | b"PM" | b"am" | b"pm"),
-        3 => matches!(
-            word,
-            b"Jan"
-                | b"Feb"
-                | b"Mar"
-                | b"Apr"
-                | b"May"
-                | b"Jun"
-                | b"Jul"
-                | b"Aug"
-                | b"Sep"
-                | b"Oct"
-                | b"Nov"
-                | b"Dec"
-                | b"Mon"
-                | b"Tue"
-                | b"Wed"
-                | b"Thu"
-                | b"Fri"
-                | b"Sat"
-                | b"Sun"
-                | b"UTC"
-                | b"GMT"
-                | b"CET"
-                | b"EST"
-                | b"EDT"
-                | b"CST"
-                | b"CDT"
-                | b"MST"
-                | b"MDT"
-                | b"PST"
-                | b"PDT"
-                | b"IST"
-                | b"JST"
-                | b"BST"
-                | b"MSK"
-        ),
-        _ => word == b"CEST",
-    }
-}
-
-/// `WARN:`, `error:`, `WARNING:root:text`: in lower case only if the colon ends the word.
-fn before_colon(word: &[u8]) -> Option<Level> {
-    let at = word.iter().position(|&byte| byte == b':')?;
-    let name = &word[..at];
-    if at + 1 == word.len() || name.iter().all(u8::is_ascii_uppercase) { level::set_off(name) } else { None }
-}
-
-/// BIND's `general: info: zone loaded`.
-fn behind_category(word: &[u8], rest: &[u8]) -> Option<Level> {
-    word.strip_suffix(b":")?;
-    let next = rest.strip_prefix(b" ")?;
-    level::set_off(&next[..next.iter().take(12).position(|&byte| byte == b':')?])
-}
-
-/// Syslog's `daemon.notice`, as BusyBox writes it.
-fn behind_facility(word: &[u8]) -> Option<Level> {
-    let dot = word.iter().position(|&byte| byte == b'.')?;
-    match &word[..dot] {
-        b"kern" | b"user" | b"mail" | b"daemon" | b"auth" | b"authpriv" | b"syslog" | b"lpr" | b"news" | b"uucp"
-        | b"cron" | b"ftp" => {}
-        [b'l', b'o', b'c', b'a', b'l', b'0'..=b'7'] => {}
-        _ => return None,
-    }
-    level::set_off(&word[dot + 1..])
-}
-
-/// Monolog's `app.ERROR:`.
-fn behind_channel(word: &[u8]) -> Option<Level> {
-    let name = word.strip_suffix(b":")?;
-    let dot = name.iter().rposition(|&byte| byte == b'.')?;
-    level::upper(&name[dot + 1..], true)
-}
-
-/// `level=warn`; another pair is neutral.
-fn keyed(key: &[u8], value: &[u8]) -> Piece {
-    let Some((_, kind)) = level::key(key) else {
-        let is_key = !key.is_empty() && key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(byte));
-        return if is_key && !value.contains(&b'"') { Piece::Neutral } else { Piece::Text };
-    };
-    let value = value.strip_suffix(b",").unwrap_or(value);
-    let value = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value);
-    let word = std::str::from_utf8(value).unwrap_or("");
-    level::of_word(kind, word).map_or(Piece::Neutral, Piece::Level)
-}
-
-/// `com.example.Shop`, `user@db`, `web-1`: hardly a word of a sentence.
-fn is_name(word: &[u8]) -> bool {
-    let inside = word.strip_suffix(b":").unwrap_or(word);
-    let inside = inside.get(..inside.len().saturating_sub(1)).unwrap_or(inside);
-    word.is_ascii() && inside.iter().any(|byte| byte.is_ascii_digit() || b".@/_$#:-".contains(byte))
-}
-
-/// Whether what follows is a sign that parts columns, as in `shop - WARN - text`.
-fn separated(rest: &[u8]) -> bool {
-    let rest = rest.trim_ascii_start();
-    matches!(rest, [b'|', ..] | [b'-', b' ', ..])
 }

@@ -4,13 +4,22 @@
 
 use crate::model::event::Level;
 
+use super::words::shaped;
+
 /// The level of a line that begins with one of the headers.
 #[inline]
 pub(super) fn of(line: &[u8]) -> Option<Level> {
     match line.first()? {
         b'=' => report(line),
         b'0'..=b'9' => redis(line).or_else(|| android(line)).or_else(|| mongodb(line)),
-        b'A'..=b'Z' => klog(line).or_else(|| android(line)).or_else(|| Some(abseil(line)?.0)),
+        b'A'..=b'Z' => klog(line)
+            .or_else(|| android(line))
+            .or_else(|| Some(abseil(line)?.0))
+            .or_else(|| cockroach(line))
+            .or_else(|| letter_before_time(line)),
+        b'[' => letter_before_time(line).or_else(|| redis(line)),
+        b'<' => letter_before_time(line),
+        b'(' => sssd(line),
         _ => None,
     }
 }
@@ -74,14 +83,19 @@ pub(super) fn cluster(line: &[u8]) -> Option<&[u8]> {
     is_it.then_some(seconds)
 }
 
-/// The level in Redis's header.
+/// The level in Redis's header, of today and of old.
 ///
-/// Equivalent: `^[0-9]+:[XCSM] [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} [.\-*#] `.
+/// Equivalent: `^([0-9]+:[XCSM] |\[[0-9]+\] )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})? [.\-*#] `.
 pub(super) fn redis(line: &[u8]) -> Option<Level> {
-    let digits = line.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let [b':', b'X' | b'C' | b'S' | b'M', rest @ ..] = &line[digits..] else { return None };
-    match shaped(rest, b" 00 Aaa 0000 00:00:00.000 ")? {
-        _ if digits == 0 => None,
+    let inside = line.strip_prefix(b"[").unwrap_or(line);
+    let digits = inside.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let dated = match &inside[digits..] {
+        [b':', b'X' | b'C' | b'S' | b'M', b' ', rest @ ..] if digits > 0 && inside.len() == line.len() => rest,
+        [b']', b' ', rest @ ..] if digits > 0 && inside.len() < line.len() => rest,
+        _ => line,
+    };
+    let timed = shaped(dated, b"00 Aaa 0000 ").or_else(|| shaped(dated, b"00 Aaa "))?;
+    match shaped(timed, b"00:00:00.000 ").or_else(|| shaped(timed, b"00:00:00 "))? {
         [b'.' | b'-', b' ', ..] => Some(Level::Debug),
         [b'*', b' ', ..] => Some(Level::Info),
         [b'#', b' ', ..] => Some(Level::Warn),
@@ -89,17 +103,65 @@ pub(super) fn redis(line: &[u8]) -> Option<Level> {
     }
 }
 
-/// What follows a beginning of the given shape: `0` stands for a digit, `A` and `a` for a letter, the others for
-/// themselves.
-pub(super) fn shaped<'a>(text: &'a [u8], shape: &[u8]) -> Option<&'a [u8]> {
-    let (head, rest) = text.split_at_checked(shape.len())?;
-    let fits = head.iter().zip(shape).all(|(byte, shape)| match shape {
-        b'0' => byte.is_ascii_digit(),
-        b'A' => byte.is_ascii_uppercase(),
-        b'a' => byte.is_ascii_lowercase(),
-        _ => byte == shape,
-    });
-    fits.then_some(rest)
+/// The level in CockroachDB's header, which has a goroutine's number where klog has a place.
+///
+/// Equivalent: `^([IWEF])[0-9]{6} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} [0-9]+ `.
+pub(super) fn cockroach(line: &[u8]) -> Option<Level> {
+    let (letter @ (b'I' | b'W' | b'E' | b'F'), rest) = line.split_first()? else { return None };
+    behind_number(shaped(rest, b"000000 00:00:00.000000 ")?)?;
+    super::level::letter(*letter)
+}
+
+/// The seconds since 1970 in a label of daemontools, runit and s6 (TAI64N, as multilog(8) writes it: ten seconds ahead),
+/// its nanoseconds, and what follows it.
+///
+/// Equivalent: `^@(40{7}[0-9a-f]{8})([0-9a-f]{8}) `.
+pub(super) fn tai64n(line: &[u8]) -> Option<(i64, u32, &[u8])> {
+    let label = line.get(1..25).filter(|_| line[0] == b'@' && line.get(25) == Some(&b' '))?;
+    if !label.iter().all(|byte| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f')) {
+        return None;
+    }
+    let hex = |part: &[u8]| u64::from_str_radix(std::str::from_utf8(part).ok()?, 16).ok();
+    let secs = hex(&label[..16])?.checked_sub(0x4000_0000_0000_000a)?;
+    let nanos = hex(&label[16..])?.try_into().ok().filter(|nanos| *nanos < 1_000_000_000)?;
+    Some((i64::try_from(secs).ok()?, nanos, &line[26..]))
+}
+
+/// The level of a letter directly before a time: CUPS's `E [23/Nov/2026:08:50:48 +0000] x`, Murmur's
+/// `<W>2026-11-23 08:50:48.703 x`, Tornado's `[W 261123 08:50:48 web:12] x`, Jupyter's `[W 08:50:48.703 App] x`.
+pub(super) fn letter_before_time(line: &[u8]) -> Option<Level> {
+    let (letter, rest) = match line {
+        [b'[', letter, b' ', rest @ ..] | [b'<', letter, b'>', rest @ ..] => (letter, rest),
+        [letter, b' ' | b',', rest @ ..] => (letter, rest.trim_ascii_start().strip_prefix(b"[")?),
+        _ => return None,
+    };
+    let level = super::level::letter(*letter)?;
+    (shaped(rest, b"00:00:00").is_some() || super::stamp::read(rest).is_some()).then_some(level)
+}
+
+/// The level of SSSD's debug bits (sssd.conf(5), `debug_level`).
+///
+/// Equivalent: `^\([^)]*[0-9]\):? \[[^ ]+\] \[[a-z0-9_]+\] \((0x[0-9a-f]{4})\): `.
+pub(super) fn sssd(line: &[u8]) -> Option<Level> {
+    let rest = line.get(..line.len().min(160))?.strip_prefix(b"(")?;
+    let rest = &rest[rest.iter().position(|&byte| byte == b')')? + 1..];
+    let rest = rest.strip_prefix(b":").unwrap_or(rest).strip_prefix(b" [")?;
+    let mut words = rest.split(|&byte| byte == b' ');
+    let (service, function, bits) = (words.next()?, words.next()?, words.next()?);
+    let function = function.strip_prefix(b"[")?.strip_suffix(b"]")?;
+    let is_function = function.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if !service.ends_with(b"]") || !is_function {
+        return None;
+    }
+    Some(match bits.strip_prefix(b"(0x")?.strip_suffix(b"):")? {
+        b"0010" | b"0020" => Level::Fatal,
+        b"0040" => Level::Error,
+        b"0080" => Level::Warn,
+        b"0100" => Level::Info,
+        b"0200" | b"0400" => Level::Debug,
+        b"1000" | b"2000" | b"4000" => Level::Trace,
+        _ => return None,
+    })
 }
 
 /// The level in logcat's lines: `threadtime`, `time` and `brief`.
@@ -165,33 +227,40 @@ pub(super) fn mongodb_letter(text: &[u8]) -> Option<Level> {
 
 /// The level of syslog's priority (RFC 5424, section 6.2.1; RFC 3164, section 4.1.1; the kernel's own).
 ///
-/// Equivalent: `^<(0|[1-9][0-9]{0,2})>([0-9A-Z\[])`, up to 191.
+/// Equivalent: `^<(0|[1-9][0-9]{0,2})>[0-9A-Za-z\[ ]`, up to 191.
 pub(super) fn priority(line: &[u8]) -> Option<Level> {
     let inside = line.strip_prefix(b"<")?;
     let digits = inside.iter().take(4).take_while(|byte| byte.is_ascii_digit()).count();
     let number = inside[..digits].iter().fold(0_u32, |sum, byte| sum * 10 + u32::from(byte - b'0'));
     let is_one = (1..=3).contains(&digits) && number <= 191 && (digits == 1 || inside[0] != b'0');
     match inside[digits..] {
-        [b'>', b'0'..=b'9' | b'A'..=b'Z' | b'[', ..] if is_one => severity(number % 8),
+        [b'>', b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'[' | b' ', ..] if is_one => severity(number % 8),
         _ => None,
     }
 }
 
-/// The level of a message's name as network gear writes it: `%LINK-3-UPDOWN: …`.
+/// The level of a message's name as network gear writes it: `%LINK-3-UPDOWN: …`, `%FTD-session-5-106100: …`.
 ///
-/// Equivalent: `%[A-Z0-9_]+-[0-7]-[A-Z0-9_]+:`, at a word's beginning.
+/// Equivalent: `%[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+:`, at a word's beginning.
 pub(super) fn mnemonic(line: &[u8]) -> Option<Level> {
     let at = line.iter().position(|&byte| byte == b'%').filter(|&at| at == 0 || line[at - 1] == b' ')?;
     let name = &line[at + 1..];
+    let name = &name[..name.iter().position(|&byte| byte == b':' || byte == b' ')?];
+    if line.get(at + 1 + name.len()) != Some(&b':') || !name.first()?.is_ascii_uppercase() {
+        return None;
+    }
+    let mut parts = name.rsplit(|&byte| byte == b'-');
+    let (mnemonic, severity_part) = (parts.next()?, parts.next()?);
     let is_part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
-    let facility = name.iter().take_while(|byte| is_part(byte)).count();
-    let [b'-', digit @ b'0'..=b'7', b'-', rest @ ..] = &name[facility..] else { return None };
-    let mnemonic = rest.iter().take_while(|byte| is_part(byte)).count();
-    let is_whole = facility > 0 && mnemonic > 0 && rest.get(mnemonic) == Some(&b':');
+    let [digit @ b'0'..=b'7'] = severity_part else { return None };
+    let is_facility = parts.clone().next().is_some()
+        && parts.all(|part| part.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'));
+    let is_whole = is_facility && !mnemonic.is_empty() && mnemonic.iter().all(is_part);
     if is_whole { severity(u32::from(digit - b'0')) } else { None }
 }
 
-fn severity(number: u32) -> Option<Level> {
+/// The level of one of syslog's severities.
+pub(super) fn severity(number: u32) -> Option<Level> {
     Some(match number {
         0..=2 => Level::Fatal,
         3 => Level::Error,
@@ -222,7 +291,8 @@ pub(super) fn behind_host(line: &[u8]) -> Option<&[u8]> {
     };
     let rest = shaped(line, b"Aaa 00 00:00:00 ").or_else(|| shaped(line, b"Aaa  0 00:00:00 "))?;
     let end = rest.iter().position(|&byte| byte == b' ')?;
-    if rest[..end].ends_with(b":") {
+    // A tag without a host, or BSD's `<auth.info>` before both.
+    if rest[..end].ends_with(b":") || rest[..end].starts_with(b"<") {
         return None;
     }
     let rest = &rest[end + 1..];
@@ -248,8 +318,8 @@ mod tests {
             klog_line in "[IWEFD]([0-9]{3,5}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{5,6} {1,3}[0-9]{0,3} [a-z:. 0-9]{0,4}(\\.go)?:?[0-9]{0,2}\\]? x",
             android_line in "([0-9]{4}-)?([0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3} )?( {0,2}[0-9]{1,3} {1,2}[0-9]{1,3} [VDIWEFAX] ?|[VDIX]/[a-z]{0,2}\\( {0,2}[0-9]{0,2}\\):? )x",
             priority_line in "<[0-9]{0,4}>[0-9A-Z\\[a ]x",
-            mnemonic_line in "(x |x)?%[A-Z_]{0,3}-[0-9]-[A-Z]{0,3}:? x",
-            redis_line in "[0-9]{0,3}:[XCSMQ] [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{2,3} [.*#x-] ?x",
+            mnemonic_line in "(x |x)?%[A-Za-z_]{0,3}(-[a-z]{1,2})?-[0-9]-[A-Z]{0,3}:? x",
+            redis_line in "([0-9]{0,3}:[XCSMQ] |\\[?[0-9]{0,2}\\]? )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{2,3})? [.*#x-] ?x",
         ) {
             let regex = Regex::new(r"^([IWEF])([0-9]{4}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} +[0-9]+ [^ \]]+:[0-9]+\]");
             let found = regex.expect("valid").is_match(klog_line.as_bytes());
@@ -259,13 +329,13 @@ mod tests {
             );
             let found = regex.expect("valid").is_match(android_line.as_bytes());
             prop_assert_eq!(android(android_line.as_bytes()).is_some(), found, "{}", android_line);
-            let regex = Regex::new(r"^<(0|[1-9][0-9]?|1[0-8][0-9]|19[01])>[0-9A-Z\[]");
+            let regex = Regex::new(r"^<(0|[1-9][0-9]?|1[0-8][0-9]|19[01])>[0-9A-Za-z\[ ]");
             let found = regex.expect("valid").is_match(priority_line.as_bytes());
             prop_assert_eq!(priority(priority_line.as_bytes()).is_some(), found, "{}", priority_line);
-            let regex = Regex::new(r"(^| )%[A-Z0-9_]+-[0-7]-[A-Z0-9_]+:");
+            let regex = Regex::new(r"(^| )%[A-Z][A-Za-z0-9_-]*-[0-7]-[A-Z0-9_]+:");
             let found = regex.expect("valid").is_match(mnemonic_line.as_bytes());
             prop_assert_eq!(mnemonic(mnemonic_line.as_bytes()).is_some(), found, "{}", mnemonic_line);
-            let regex = Regex::new(r"^[0-9]+:[XCSM] [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3} [.\-*#] ");
+            let regex = Regex::new(r"^([0-9]+:[XCSM] |\[[0-9]+\] )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})? [.\-*#] ");
             let found = regex.expect("valid").is_match(redis_line.as_bytes());
             prop_assert_eq!(redis(redis_line.as_bytes()).is_some(), found, "{}", redis_line);
         }

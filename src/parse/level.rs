@@ -141,18 +141,46 @@ pub fn named(word: &str) -> Option<Level> {
 pub fn set_off(word: &[u8]) -> Option<Level> {
     let mut buffer = [0; LONGEST_WORD];
     let lower = lower(word, &mut buffer)?;
-    unmistakable(lower).or_else(|| marked(lower)).or_else(|| is_upper(word).then(|| everyday(lower)).flatten())
+    // `FAIL:` says how a test or a login ended; `fail:` is .NET's level.
+    let marked = marked(lower).filter(|_| word != b"FAIL");
+    unmistakable(lower).or(marked).or_else(|| is_upper(word).then(|| everyday(lower)).flatten())
 }
 
 /// The level that `word` names in a text, where it stands in upper case at a level's place. `sure` is whether the place
 /// alone (behind a time) makes it unlikely that it is the text's first word.
 pub fn upper(word: &[u8], sure: bool) -> Option<Level> {
-    if !is_upper(word) {
+    if !is_upper(word) || word == b"FAIL" {
         return None;
     }
     let mut buffer = [0; LONGEST_WORD];
     let lower = lower(word, &mut buffer)?;
     unmistakable(lower).or_else(|| sure.then(|| marked(lower).or_else(|| everyday(lower))).flatten())
+}
+
+/// The level that a single capital letter is for, at a place that only a level's letter can have.
+pub fn letter(letter: u8) -> Option<Level> {
+    Some(match letter {
+        b'V' | b'T' => Level::Trace,
+        b'D' => Level::Debug,
+        b'I' | b'N' => Level::Info,
+        b'W' => Level::Warn,
+        b'E' => Level::Error,
+        b'C' | b'F' => Level::Fatal,
+        _ => return None,
+    })
+}
+
+/// The level that `word` names directly behind a time, in any case of its letters. `error`, `warning` and others begin
+/// sentences, too: they count where `sure`, that is where what follows is no sentence.
+pub fn spoken(word: &[u8], sure: bool) -> Option<Level> {
+    let mut buffer = [0; LONGEST_WORD];
+    let lower = lower(word, &mut buffer)?;
+    match lower {
+        b"info" | b"inf" | b"warn" | b"wrn" | b"err" | b"dbg" => unmistakable(lower),
+        b"verbose" | b"notice" if sure => marked(lower).or_else(|| everyday(lower)),
+        _ if sure => unmistakable(lower),
+        _ => None,
+    }
 }
 
 const LONGEST_WORD: usize = "information".len();
@@ -280,6 +308,11 @@ mod tests {
         assert_eq!(set_off(b"fine"), None);
         assert_eq!(set_off(b"FINE"), Some(Level::Debug));
         assert_eq!(set_off(b"E"), None);
+        assert_eq!((set_off(b"fail"), set_off(b"FAIL"), upper(b"FAIL", true)), (Some(Level::Error), None, None));
+        assert_eq!((spoken(b"Info", false), spoken(b"error", false)), (Some(Level::Info), None));
+        assert_eq!((spoken(b"error", true), spoken(b"verbose", true)), (Some(Level::Error), Some(Level::Trace)));
+        assert_eq!((spoken(b"fine", true), spoken(b"log", true)), (None, None));
+        assert_eq!((letter(b'W'), letter(b'A'), letter(b'w')), (Some(Level::Warn), None, None));
         assert_eq!(upper(b"WARN", false), Some(Level::Warn));
         assert_eq!(upper(b"Warn", true), None);
         assert_eq!(upper(b"LOG", false), None);

@@ -7,7 +7,8 @@
 //! - [`logfmt`]: `key=value` pairs
 //! - [`regex`]: the user's own expressions, and [`known`]: those of klog, syslog, nginx and Apache
 //! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV
-//! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters)
+//! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters,
+//!   `marks`: what marks a level, `words`: what other words are)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
@@ -25,6 +26,7 @@ pub mod json;
 pub mod known;
 pub mod level;
 pub mod logfmt;
+mod marks;
 pub mod pairs;
 pub mod parsed;
 pub mod plain;
@@ -38,6 +40,7 @@ pub mod time;
 pub mod typed;
 pub mod types;
 pub mod values;
+mod words;
 
 use crate::model::event::{Fields, Level};
 use crate::model::text::Text;

@@ -104,7 +104,7 @@ fn the_gallery_of_well_known_programs() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
-    assert!(programs >= 50, "{programs} programs");
+    assert!(programs >= 70, "{programs} programs");
 }
 
 #[test]

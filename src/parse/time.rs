@@ -24,10 +24,16 @@ const MAX_HEAD: usize = 256;
 /// A line of pairs is looked through so far.
 const MAX_PAIRS: usize = 4096;
 /// No more words stand before a time.
-const MAX_WORDS: usize = 8;
+const MAX_WORDS: usize = 16;
+/// No cell between bars is longer.
+const MAX_CELL: usize = 32;
 
 /// The time that `line` says, where it says one. A year that it leaves out is the one that puts it nearest to `near`.
 pub fn find(line: &[u8], near: Time) -> Option<Time> {
+    // What begins with a tab goes on from the line before.
+    if line.first() == Some(&b'\t') {
+        return None;
+    }
     let line = line.trim_ascii_start();
     if line.first() == Some(&b'{') {
         let mut found = Found { line, near, time: None, rank: u8::MAX };
@@ -37,16 +43,36 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
     if let Some((_, seconds)) = headers::abseil(line) {
         return of_number(seconds);
     }
+    if let Some((secs, nanos, _)) = headers::tai64n(line) {
+        return EPOCHS.contains(&secs).then_some(Time { secs, nanos });
+    }
     if let Some(seconds) = headers::cluster(line) {
         return of_number(seconds);
     }
-    klog(line, near)
-        .or_else(|| Head { text: line, at: 0, depth: 0, asides: 0, tagged: false, words: 0, plain: true, near }.time())
+    if let Some(time) = request(line) {
+        return time.near(near);
+    }
+    let line = stamp::behind_name(line).unwrap_or(line);
+    klog(line, near).or_else(|| {
+        let head =
+            Head { text: line, at: 0, depth: 0, asides: 0, tagged: false, cell: false, words: 0, plain: true, near };
+        head.time()
+    })
 }
 
-/// The time in klog's header, whose date has no sign.
+/// The time at the end of the line that Rails writes when a request begins.
+///
+/// Equivalent: `^Started [A-Z]+ "[^"]*" for [^ ]+ at (…)$`.
+fn request(line: &[u8]) -> Option<stamp::Stamp> {
+    let rest = line.strip_prefix(b"Started ")?;
+    let rest = rest[rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count()..].strip_prefix(b" \"")?;
+    let rest = rest[rest.iter().position(|&byte| byte == b'"')? + 1..].strip_prefix(b" for ")?;
+    stamp::read(rest[rest.iter().position(|&byte| byte == b' ')?..].strip_prefix(b" at ")?).map(|(stamp, _)| stamp)
+}
+
+/// The time in klog's header, whose date has no sign, and in CockroachDB's.
 fn klog(line: &[u8], near: Time) -> Option<Time> {
-    headers::klog(line)?;
+    headers::klog(line).or_else(|| headers::cockroach(line))?;
     let digits = line.get(1..)?;
     let date = digits.iter().position(|&byte| byte == b' ')?;
     let mut text = [0; 32];
@@ -80,6 +106,8 @@ struct Head<'a> {
     asides: u8,
     /// A word in upper case was passed that is no name.
     tagged: bool,
+    /// The last sign was a bar.
+    cell: bool,
     /// How many words were passed.
     words: usize,
     /// Nothing but numbers and names was seen so far.
@@ -92,8 +120,14 @@ impl Head<'_> {
         while self.words <= MAX_WORDS && self.at < MAX_HEAD {
             self.skip_signs();
             let rest = self.text.get(self.at..)?;
-            match rest.first()? {
-                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => {}
+            let cell = if self.cell { rest.iter().take(MAX_CELL).position(|&byte| byte == b'|') } else { None };
+            match (rest.first()?, cell) {
+                (b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', _) => {}
+                (_, Some(length)) => {
+                    self.at += length;
+                    self.words += 1;
+                    continue;
+                }
                 _ => return None,
             }
             if self.asides == 0
@@ -105,10 +139,12 @@ impl Head<'_> {
             if let Some(time) = self.epoch(rest) {
                 return Some(time);
             }
-            match self.word(rest) {
-                Word::Time(time) => return Some(time),
-                Word::Passed(length) => self.at += length,
-                Word::Text => return None,
+            match (self.word(rest), cell) {
+                (Word::Time(time), _) => return Some(time),
+                (Word::Passed(length), _) => self.at += length,
+                // A short cell of a table is passed as a whole.
+                (Word::Text, Some(length)) => self.at += length,
+                (Word::Text, None) => return None,
             }
             self.words += 1;
         }
@@ -134,6 +170,9 @@ impl Head<'_> {
                 b']' | b')' | b'>' | b'}' => self.depth = self.depth.saturating_sub(1),
                 b' ' | b'\t' | b'|' | b'"' | b'\'' | b'*' | b'#' | b'-' | b'=' | b',' | b';' | b':' | b'.' | b'%' => {}
                 _ => return,
+            }
+            if *byte != b' ' {
+                self.cell = *byte == b'|';
             }
             self.at += 1;
         }
@@ -186,7 +225,9 @@ impl Head<'_> {
         }
         let next = rest[length..].trim_ascii_start().first();
         // A user's name before a bracket, a container's before a bar, `time: 2026-11-23 …`.
-        let is_set_off = matches!(next, Some(b'[' | b'|')) || word.len() > bare.len() && key(bare).is_some();
+        let is_set_off = matches!(next, Some(b'[' | b'|'))
+            || word.len() > bare.len() && key(bare).is_some()
+            || self.words == 0 && is_protocol(word);
         // `expires: …` and `2026-11-23 until 2026-11-24` say other times than the event's.
         let has_other =
             is_name && word.len() > bare.len() && bare.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
@@ -216,7 +257,8 @@ impl Head<'_> {
         {
             return Word::Time(time);
         }
-        if self.words == 0 && self.at == 0 {
+        // The line's first word, or the first behind syslog's priority.
+        if self.at == 0 || self.words == 1 && self.text.get(self.at - 1) == Some(&b'>') {
             return pairs(rest, self.near).map_or(Word::Passed(equals + 1 + end), Word::Time);
         }
         Word::Passed(equals + 1 + end)
@@ -231,6 +273,28 @@ enum Word {
     Passed(usize),
     /// Perhaps a sentence's.
     Text,
+}
+
+/// What a load balancer's access log (AWS ALB) begins with.
+fn is_protocol(word: &[u8]) -> bool {
+    matches!(word, b"http" | b"https" | b"h2" | b"grpcs" | b"ws" | b"wss")
+}
+
+/// The time of two pairs, as firewalls write it: `date=2026-11-23 time=08:50:48`, with or without quotes.
+fn of_two_pairs(rest: &[u8], near: Time) -> Option<Time> {
+    let mut text = [0; 32];
+    let mut length = 0;
+    let mut rest = rest;
+    for name in [&b"date="[..], b"time="] {
+        let value = rest.strip_prefix(name)?;
+        let value = value.strip_prefix(b"\"").unwrap_or(value);
+        let end = value.iter().position(|byte| matches!(byte, b' ' | b'"')).unwrap_or(value.len());
+        text.get_mut(length..length + end)?.copy_from_slice(&value[..end]);
+        *text.get_mut(length + end)? = b' ';
+        length += end + 1;
+        rest = value[end..].strip_prefix(b"\"").unwrap_or(&value[end..]).trim_ascii_start();
+    }
+    stamp::read(&text[..length])?.0.near(near)
 }
 
 /// The time under the best key of a line that begins with a pair.
@@ -258,7 +322,7 @@ fn pairs(line: &[u8], near: Time) -> Option<Time> {
         at += taken;
         if let Some(rank) = key(&rest[..length])
             && best.is_none_or(|(best, _)| rank < best)
-            && let Some(time) = of_text(text, near)
+            && let Some(time) = of_text(text, near).or_else(|| of_two_pairs(rest, near))
         {
             best = Some((rank, time));
         }
