@@ -51,6 +51,7 @@ const PURE_CRATES: &[&str] = &[
     "flate2",
     "globset",
     "grok",
+    "jiff",
     "memchr",
     "regex",
     "ring",

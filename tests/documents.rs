@@ -64,7 +64,8 @@ fn settings() {
     check("docs/settings.md", &|name| match name {
         "settings" => Some(keys(&[settings::KEYS])),
         "parsers" => Some(parsers()),
-        "parse" => Some(keys(&[tailwater::parse::typed::KEYS])),
+        "parse" => Some(keys(&[parse::typed::KEYS])),
+        "time" => Some(keys(&[parse::moment::KEYS])),
         "presets" => Some(presets()),
         "transforms" => Some(keys(&[transforms::KEYS])),
         "traces" => Some(traces()),

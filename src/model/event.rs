@@ -94,11 +94,14 @@ pub enum Flaw {
     NotParsed,
     /// A value did not fit the type that the settings give it: it stays a text.
     NotTyped,
+    /// The settings say where its time stands, and no time to go by stands there.
+    NoTime,
 }
 
 impl Flaw {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Cut, Self::NotCri, Self::NotDocker, Self::NotParsed, Self::NotTyped];
+    pub const ALL: [Self; 6] =
+        [Self::Cut, Self::NotCri, Self::NotDocker, Self::NotParsed, Self::NotTyped, Self::NoTime];
 
     /// The name used in events and metrics.
     pub fn name(self) -> &'static str {
@@ -108,6 +111,7 @@ impl Flaw {
             Self::NotDocker => "not_docker",
             Self::NotParsed => "not_parsed",
             Self::NotTyped => "not_typed",
+            Self::NoTime => "no_time",
         }
     }
 }
@@ -145,6 +149,8 @@ pub enum TimeSource {
     Runtime,
     /// Found in the line, since the runtime gave none.
     Line,
+    /// From the field that the settings name.
+    Field,
     /// The time of reading, since the line has none of its own.
     Reading,
     /// The time of reading, since its sink's store would refuse the line's own.

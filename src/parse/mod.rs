@@ -13,12 +13,14 @@
 //! - [`time`]: the time that a line says, and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //! - [`recipe`]: a parser and what is done with its answer; [`types`], [`values`]: fields that are numbers, truth values, times
+//! - [`moment`]: the time under a field that settings name, and [`formats`]: how it is written
 //! - [`typed`]: what is typed under `parse`
 //!
 //! **Invariant**: parsing is total and never changes or loses a byte of the body; a line that is not what its parser
 //! looks for is a plain one, and [`Parsed`] says so.
 
 pub mod auto;
+pub mod formats;
 pub mod grok;
 pub mod head;
 mod headers;
@@ -27,6 +29,7 @@ pub mod known;
 pub mod level;
 pub mod logfmt;
 mod marks;
+pub mod moment;
 pub mod pairs;
 pub mod parsed;
 pub mod plain;

@@ -3,6 +3,7 @@
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value, nearest};
 
 use super::grok::Expressions;
+use super::moment::Moment;
 use super::recipe::Recipe;
 use super::regex::Expression;
 use super::separated::Separated;
@@ -36,7 +37,7 @@ pub const KEYS: &[Key] = &[
         name: "as",
         kind: "parser",
         default: "auto",
-        help: "the name of a parser, where one of the others needs `types` beside it",
+        help: "the name of a parser, where it needs `types` or `time` beside it",
     },
     Key {
         name: "types",
@@ -44,6 +45,7 @@ pub const KEYS: &[Key] = &[
         default: "",
         help: "fields that are no texts: `int`, `float`, `bool`, `time`, `duration` (becomes seconds), `bytes`; or `text`",
     },
+    Key { name: "time", kind: "field, or map", default: "", help: "the field that says the event's time" },
 ];
 
 /// The keys that say which parser it is.
@@ -60,8 +62,12 @@ impl Recipe {
                 let mut section = Section::new("`parse`", node, &[KEYS], problems);
                 let parser = from_map(&mut section);
                 let types = types(&mut section);
+                let time = match section.node("time") {
+                    None => Some(None),
+                    Some(node) => Moment::from_settings(node, section.problems()).map(Some),
+                };
                 section.end();
-                Some(Self::new(parser?, types?))
+                Some(Self::new(parser?, types?, time?))
             }
             Value::Null | Value::List(_) => {
                 problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
@@ -79,7 +85,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         _ => Err("expected one ASCII character, such as `;`".to_owned()),
     });
     let (way, has_more) = match typed.as_slice() {
-        [] => (None, section.node("types").is_some()),
+        [] => (None, section.node("types").or(section.node("time")).is_some()),
         [way] => (Some(*way), true),
         _ => (None, false),
     };
@@ -87,7 +93,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         section.problem(NO_WAY, NO_WAY_HINT);
         return None;
     }
-    // With nothing but types, it is the usual one.
+    // With nothing but what goes with any, it is the usual one.
     let way = way.unwrap_or("as");
     if patterns.is_some() && way != "grok" {
         section.problem("`patterns` are for `grok`", "remove them, or write the expression as `grok`");

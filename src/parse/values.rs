@@ -139,7 +139,7 @@ fn point(text: &str, near: Time, out: &mut String) -> Option<Fit> {
 }
 
 /// The time that all of `text` is.
-fn time_of(text: &str, near: Time) -> Option<Time> {
+pub(super) fn time_of(text: &str, near: Time) -> Option<Time> {
     let bytes = text.as_bytes();
     let is_number = bytes.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');
     // `20261123085048` is a date and a time of day.
@@ -150,6 +150,21 @@ fn time_of(text: &str, near: Time) -> Option<Time> {
     if length == bytes.len() { stamp.near(near) } else { None }
 }
 
+/// The time that is so many units since 1970, of `unit` nanoseconds each. Equivalent: `[0-9]+([.,][0-9]+)?([eE]\+?[0-9]+)?`.
+pub(super) fn since_1970(text: &str, unit: i64) -> Option<Time> {
+    let (mut number, rest) = Decimal::read(text)?;
+    if let Some(exponent) = rest.strip_prefix(['e', 'E']) {
+        let exponent: u32 = exponent.strip_prefix('+').unwrap_or(exponent).parse().ok().filter(|of| *of <= 19)?;
+        let more = exponent.saturating_sub(number.behind);
+        number.behind -= exponent - more;
+        number.digits = number.digits.checked_mul(10_i128.pow(more))?;
+    } else if !rest.is_empty() {
+        return None;
+    }
+    let nanos = number.digits.checked_mul(unit.into())? / 10_i128.pow(number.behind);
+    Some(Time::from_nanos(nanos))
+}
+
 /// A number as it is written: its digits, and how many of them stand behind the point.
 struct Decimal {
     digits: i128,
@@ -157,7 +172,7 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// What `text` begins with, and what follows it. Equivalent: `[0-9]+([.,][0-9]+)?`, of at most 18 digits.
+    /// What `text` begins with, and what follows it. Equivalent: `[0-9]+([.,][0-9]+)?`, of at most 22 digits.
     fn read(text: &str) -> Option<(Self, &str)> {
         let count = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
         let whole = count(text);
@@ -168,13 +183,13 @@ impl Decimal {
         {
             let (digits, behind) = inside.split_at_checked(count(inside))?;
             read.behind = u32::try_from(digits.len()).ok()?;
-            if whole + digits.len() > 18 {
+            if whole + digits.len() > 22 {
                 return None;
             }
             read.digits = read.digits * 10_i128.pow(read.behind) + digits.parse::<i128>().ok()?;
             rest = behind;
         }
-        (whole <= 18).then_some((read, rest))
+        (whole <= 22).then_some((read, rest))
     }
 
     /// So many times `unit`; what is less than one is cut off.

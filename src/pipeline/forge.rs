@@ -6,27 +6,27 @@
 mod own;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::redacted::{self, Redacted};
+use super::times::{Times, first_of};
 use crate::flow::account::Tally;
+use crate::flow::batch;
 use crate::flow::pace::Stream;
-use crate::flow::{batch, runs};
 use crate::frame::group::rules::Rules;
 use crate::frame::{cut, text};
 use crate::model::batch::Batch;
 use crate::model::body::Body;
 use crate::model::budget::{Budget, Permit};
-use crate::model::event::{Entry, Event, Fields, Flaw, Span, TimeSource};
+use crate::model::event::{Entry, Event, Fields, Flaw, Span};
 use crate::model::feed::{ParserName, Reading, Runs};
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
 use crate::model::text::Text;
-use crate::model::time::Time;
+use crate::parse::moment::Said;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::recipe::Recipe;
-use crate::parse::time;
 use crate::parse::types::Typed;
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
@@ -74,10 +74,7 @@ pub struct Forge {
     typed_pairs: Scratch,
     /// How much of a line the encoder, the redactor and the steps look at.
     wants: Wants,
-    /// Seconds: a line that is older when it is read gets the time of reading.
-    restamps_after: Option<i64>,
-    /// Seconds before and behind the time of reading: what is found in a line outside of them is not taken for its time.
-    trusted: Option<(i64, i64)>,
+    times: Times,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
     /// Conditions that asked a value for what it is not, by step, since they were last taken.
@@ -128,9 +125,7 @@ impl Forge {
     /// With no batch open.
     pub fn new(tools: Tools) -> Self {
         let line_bound = tools.encoder.bound(tools.max_line);
-        let restamps_after = tools.encoder.restamps_after();
-        let trusted = tools.encoder.trusts_line_times();
-        let secs = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let times = Times::new(&*tools.encoder);
         let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
         let wants = if tools.encoder.wants_fields() || names_fields { Wants::All } else { tools.steps.wants() };
         let wrong = vec![0; tools.steps.names().count()];
@@ -147,8 +142,7 @@ impl Forge {
             typed: Typed::default(),
             typed_pairs: Scratch::default(),
             wants,
-            restamps_after: restamps_after.map(secs),
-            trusted: trusted.map(|(before, behind)| (secs(before), secs(behind))),
+            times,
             flaws: Flaws::default(),
             wrong,
             owed: Vec::new(),
@@ -168,7 +162,7 @@ impl Forge {
     /// Whether the time of reading matters for lines that have one of their own, too.
     #[inline]
     pub fn restamps(&self) -> bool {
-        self.restamps_after.is_some()
+        self.times.restamps()
     }
 
     /// Whether the open batch is to be sealed before the next event.
@@ -231,46 +225,17 @@ impl Forge {
         self.spare = None;
     }
 
-    /// Told by the recorded time of reading, not by the clock, so that a replay tells the same.
-    fn is_too_old(&self, own: Time, reading: Reading) -> bool {
-        self.restamps_after.is_some_and(|after| reading.time.secs.saturating_sub(own.secs) > after)
-    }
-
-    /// The time that the line says, where the sink may trust it. It depends on the line and on the recorded time of reading
-    /// alone, so that a replay finds the same.
-    fn time_in(&self, line: &[u8], reading: Reading) -> Option<Time> {
-        let found = time::find(line, reading.time)?;
-        let is_trusted = self.trusted.is_none_or(|(before, behind)| {
-            let ahead = found.secs.saturating_sub(reading.time.secs);
-            -before <= ahead && ahead <= behind
-        });
-        is_trusted.then_some(found)
-    }
-
     /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans; or gives the place of the
     /// step that leaves it out. [`Forge::is_ready`] was asked before.
     #[inline]
     pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) -> Option<usize> {
         // Known in every replay; a time without a year is the one nearest to it.
-        let near = entry.time.or(context.reading.map(|reading| reading.time)).unwrap_or_default();
-        let (time, time_source, nudge) = match (entry.time, context.reading) {
-            (Some(own), Some(reading)) if self.is_too_old(own, reading) => {
-                (reading.time, TimeSource::Restamped { own }, place_in(reading, spans))
-            }
-            (Some(time), _) => {
-                let run = &mut context.runs[runs::index(entry.stream)];
-                (time, TimeSource::Runtime, runs::nudge(run, time))
-            }
-            (None, Some(reading)) => match self.time_in(first_of(entry.body, spans), reading) {
-                Some(found) => (found, TimeSource::Line, place_below_a_millisecond(spans)),
-                None => (reading.time, TimeSource::Reading, place_in(reading, spans)),
-            },
-            (None, None) => (Default::default(), TimeSource::Reading, 0),
-        };
+        let near = entry.time.or(context.reading.map(|reading| reading.time));
+        let given = self.times.of(entry, context.runs, context.reading, spans);
         if context.is_settled {
             return None;
         }
-        let moment = entry.time.or(context.reading.map(|reading| reading.time)).unwrap_or(time);
+        let moment = near.unwrap_or(given.0);
         if self.tools.steps.remembers() {
             self.advance(moment);
         }
@@ -285,9 +250,11 @@ impl Forge {
         };
         let flaw = if was_cut { Some(Flaw::Cut) } else { entry.flaw };
         let mut pairs = self.pairs.lend();
-        let Recipe { parser, types } = &mut self.tools.parsers[context.parser.0];
+        let Recipe { parser, types, time: field } = &mut self.tools.parsers[context.parser.0];
         let head = first_line(body, spans);
-        let parsed = match self.wants {
+        // A field that says the time is looked at whatever the sink wants.
+        let wants = if field.is_some() { self.wants.max(Wants::Names) } else { self.wants };
+        let parsed = match wants {
             Wants::All => parser.parse(head, &mut pairs),
             Wants::Names => parser.outline(head, &mut pairs),
             Wants::Level => {
@@ -295,7 +262,14 @@ impl Forge {
                 Parsed { level, message: Text::Plain(head), fields: Fields::None, missed }
             }
         };
-        let flaw = flaw.or_else(|| parsed.missed.then_some(Flaw::NotParsed));
+        let said = field.as_ref().map_or(Said::Nothing, |field| field.read(&parsed.fields, near));
+        let (time, time_source, nudge) = match said {
+            Said::At(said) => self.times.of_field(said, entry.time, context.reading, spans).unwrap_or(given),
+            Said::Nothing | Said::Flawed => given,
+        };
+        let flaw = flaw
+            .or_else(|| parsed.missed.then_some(Flaw::NotParsed))
+            .or_else(|| (said == Said::Flawed).then_some(Flaw::NoTime));
         if let Some(flaw) = flaw {
             self.flaws.note(flaw);
         }
@@ -327,7 +301,7 @@ impl Forge {
         let (typed, typed_pairs, flaws) = (&mut self.typed, &mut self.typed_pairs, &mut self.flaws);
         let mut push = |event: &Event<'_>| match types {
             Some(types) if event.fields != Fields::None => {
-                types.apply(&event.fields, near, typed);
+                types.apply(&event.fields, near.unwrap_or_default(), typed);
                 let mut pairs = typed_pairs.lend();
                 let fields = typed.fields(&event.fields, &mut pairs);
                 let flaw = event.flaw.or_else(|| typed.misfits.then_some(Flaw::NotTyped));
@@ -353,29 +327,10 @@ impl Forge {
     }
 }
 
-/// The place within the range keeps equal lines apart, without a count to remember.
-fn place_in(reading: Reading, spans: &[Span]) -> u32 {
-    let start = spans.first().map_or(0, |span| span.start);
-    u32::try_from(start.saturating_sub(reading.start)).unwrap_or(u32::MAX)
-}
-
-/// Times in lines are coarse and come out of order, so counting equal ones would not do: the place in the file keeps equal
-/// lines apart (those that are not a multiple of a million bytes away from each other), and in order.
-fn place_below_a_millisecond(spans: &[Span]) -> u32 {
-    spans.first().map_or(0, |span| (span.start % 1_000_000) as u32)
-}
-
 /// The part of an event that is parsed: what follows its first line is a trace, which has no structure to look for.
 #[inline]
 fn first_line<'b>(body: &'b str, spans: &[Span]) -> &'b str {
-    // A line of pieces has no LF.
     if spans.len() == 1 { body } else { &body[..first_of(body.as_bytes(), spans).len()] }
-}
-
-#[inline]
-fn first_of<'b>(body: &'b [u8], spans: &[Span]) -> &'b [u8] {
-    let end = if spans.len() == 1 { None } else { memchr::memchr(b'\n', body) };
-    &body[..end.unwrap_or(body.len())]
 }
 
 /// The message of the first line and the lines behind it: whatever a parser takes for the message, none of these is lost.

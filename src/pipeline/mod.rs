@@ -21,7 +21,8 @@
 //! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
 //! - [`turn`]: reading: lines, entries
 //! - `hand`: pieces joined, lines grouped, events handed on
-//! - [`forge`]: entries → items of the open batch, and lines of our own; `redacted`: without their secrets
+//! - [`forge`]: entries → items of the open batch, and lines of our own; `redacted`: without their secrets; `times`: which time
+//!   they have
 //!
 //! What a transform leaves out is settled where it is read, and its cursor written within [`WRITE_AFTER`].
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
@@ -36,6 +37,7 @@ pub mod refit;
 mod renew;
 pub mod schedule;
 mod settle;
+mod times;
 pub mod turn;
 
 use std::collections::{BTreeMap, HashMap};

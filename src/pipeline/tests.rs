@@ -25,8 +25,11 @@ use crate::model::budget::Budget;
 use crate::model::event::{Event, Span, TimeSource};
 use crate::model::feed::{Content, Feed, Marks, ParserName};
 use crate::model::origin::{Format, Origin};
+use crate::model::settings::{Node, Place, Problems, Value};
 use crate::model::sink::Encoder;
 use crate::parse::Parser;
+use crate::parse::moment::Moment;
+use crate::parse::recipe::Recipe;
 use crate::transform::condition::Condition;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::{Step, Steps, What};
@@ -61,9 +64,9 @@ impl Encoder for Plain {
         }
         let own = match event.time_source {
             TimeSource::Restamped { own } => own.to_rfc3339(),
-            TimeSource::Runtime | TimeSource::Line | TimeSource::Reading => String::new(),
+            TimeSource::Runtime | TimeSource::Line | TimeSource::Field | TimeSource::Reading => String::new(),
         };
-        let of_file = matches!(event.time_source, TimeSource::Runtime | TimeSource::Line);
+        let of_file = matches!(event.time_source, TimeSource::Runtime | TimeSource::Line | TimeSource::Field);
         let read = if of_file { "" } else { "read " };
         let time = event.time.to_rfc3339();
         let (nudge, stream, flaw) = (event.nudge, event.stream, event.flaw);
@@ -106,17 +109,31 @@ struct Ways {
     filters: bool,
     /// Whether transforms with memory are at work.
     remembers: bool,
+    /// Whether a field says the time.
+    timed: bool,
     /// `start` stands for an expression.
     multiline: &'static str,
 }
 
 impl Default for Ways {
     fn default() -> Self {
-        Self { restamps: false, redacts: false, filters: false, remembers: false, multiline: "auto" }
+        Self { restamps: false, redacts: false, filters: false, remembers: false, timed: false, multiline: "auto" }
     }
 }
 
 impl Ways {
+    fn recipe(self) -> Recipe {
+        if !self.timed {
+            return Parser::Plain.into();
+        }
+        let node = |value| Node { place: Place { file: "t.yaml".into(), line: 1, column: 1 }, value };
+        let entry =
+            |(key, text): (&str, &str)| (key.to_owned(), node(Value::Null).place, node(Value::Scalar(text.to_owned())));
+        let entries = [("field", "at"), ("format", "%b-%d %H:%M:%S"), ("max_ahead", "3d")].map(entry);
+        let time = Moment::from_settings(&node(Value::Map(entries.into())), &mut Problems::default());
+        Recipe::new(Parser::Logfmt, Vec::new(), Some(time.expect("settings")))
+    }
+
     fn rules(self) -> Rules {
         match self.multiline {
             "start" => Rules::start("^[E#]").expect("an expression"),
@@ -297,6 +314,7 @@ impl World {
                 redactor,
                 steps_of(self.ways),
                 self.ways.rules(),
+                self.ways.recipe(),
             ),
             outlet: Box::new(move |batch| sent.lock().expect("not poisoned").push(batch)),
             sources: vec![("s".into(), ParserName(0))],
@@ -390,7 +408,7 @@ impl World {
 
 fn start(book: &Arc<Memory>, ways: Ways) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let redactor = ways.redacts.then(Redactor::all).flatten();
-    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor, steps_of(ways), ways.rules())
+    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor, steps_of(ways), ways.rules(), ways.recipe())
 }
 
 /// What leaves out lines by their length, and by how they were split.
@@ -410,7 +428,7 @@ fn steps_of(ways: Ways) -> Steps {
 }
 
 fn start_with(book: &Arc<Memory>, encoder: Box<dyn Encoder>) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
-    start_as(book, encoder, None, Steps::default(), Rules::default())
+    start_as(book, encoder, None, Steps::default(), Rules::default(), Parser::Plain.into())
 }
 
 fn start_as(
@@ -419,6 +437,7 @@ fn start_as(
     redactor: Option<Redactor>,
     steps: Steps,
     rules: Rules,
+    recipe: Recipe,
 ) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let (sender, inbox) = channel();
     let sent = Arc::new(Mutex::new(Vec::new()));
@@ -428,7 +447,7 @@ fn start_as(
         index: 0,
         worker: 0,
         beat: Arc::default(),
-        tools: tools(encoder, redactor, steps, rules),
+        tools: tools(encoder, redactor, steps, rules, recipe),
         poll_interval: Duration::ZERO,
         book: Arc::clone(book) as _,
         inbox,
@@ -438,12 +457,12 @@ fn start_as(
     (pipeline, sent, sender)
 }
 
-fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps, rules: Rules) -> Tools {
+fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps, rules: Rules, recipe: Recipe) -> Tools {
     let batch = batch::Settings { max_bytes: 4 << 10, max_age: Duration::ZERO };
     let permit_bytes = batch.permit_bytes(encoder.bound(MAX_LINE), 0);
     Tools {
         encoder,
-        parsers: vec![Parser::Plain.into()],
+        parsers: vec![recipe],
         multiline: vec![rules],
         batch,
         budget: Budget::new(3 * permit_bytes),
@@ -569,12 +588,46 @@ proptest! {
         }
     }
 
+    /// A field's time, without its year and out of order, is the same in every course; so is that of lines without one.
+    #[test]
+    fn times_of_a_field_are_kept(
+        lines in proptest::collection::vec(("Nov-2|[A-Z][a-z]{2}-2|Jan-0|", 0_u8..5, any::<bool>(), any::<bool>()), 1..60),
+        restamps in any::<bool>(),
+        steps in moves(),
+    ) {
+        let line = |(field, digit, is_part, is_err): &(String, u8, bool, bool)| {
+            let (stream, tag) = (if *is_err { "stderr" } else { "stdout" }, if *is_part { "P" } else { "F" });
+            format!("2026-11-23T08:50:00.5Z {stream} {tag} at=\"{field}{digit} 08:5{digit}:00\" x=1\n")
+        };
+        let bytes: Vec<u8> = lines.iter().map(line).collect::<String>().into_bytes();
+        check_with(&bytes, Format::Cri, &steps, Ways { timed: true, restamps, ..Ways::default() });
+    }
+
     #[test]
     fn lines_without_a_time_keep_theirs(
         lines in proptest::collection::vec("(2026-11-2[1-3] 08:50:4[0-9] )?[a-c\\r]{0,60}", 1..60),
         steps in moves(),
     ) {
         check(lines.join("\n").as_bytes(), Format::Plain, &steps);
+    }
+}
+
+#[test]
+fn a_field_says_the_time_before_the_runtime() {
+    let line = |said: &str| format!("2026-11-23T08:50:00.5Z stdout F at=\"{said}\" x=1\n");
+    let bytes = [line("Nov-21 08:52:00"), line("Jan-01 00:00:00"), line("Dec-01 00:00:00"), line("")].concat();
+    let ways = Ways { timed: true, ..Ways::default() };
+    let stored = World::with(bytes.as_bytes(), Format::Cri, ways).finish();
+    assert_eq!(stored.len(), 4);
+    // Lines are counted by the runtime's time, also those that do not go by it.
+    for (text, expected) in stored.values().zip([
+        "2026-11-21T08:52:00Z+0  Some(Stdout) None",
+        // The year of the nearest first of January.
+        "2026-11-23T08:50:00.5Z+1  Some(Stdout) Some(NoTime)",
+        "2026-11-23T08:50:00.5Z+2  Some(Stdout) Some(NoTime)",
+        "2026-11-23T08:50:00.5Z+3  Some(Stdout) None",
+    ]) {
+        assert!(text.starts_with(expected), "{text}");
     }
 }
 

@@ -95,6 +95,7 @@ fn source(source: &TimeSource) -> &'static str {
     match source {
         TimeSource::Runtime => "the runtime's",
         TimeSource::Line => "found in the line",
+        TimeSource::Field => "from the field that `parse.time` names",
         TimeSource::Reading => "the time of reading: the line has none",
         TimeSource::Restamped { .. } => "the time of reading: the store would refuse the line's own as too old",
     }
@@ -193,6 +194,7 @@ fn meaning(flaw: Flaw) -> &'static str {
         Flaw::NotDocker => "the file's lines are Docker's JSON and this one is not; it is kept whole",
         Flaw::NotParsed => "it is not what its parser looks for; it is kept whole",
         Flaw::NotTyped => "a value does not fit its type; it stays a text",
+        Flaw::NoTime => "its field says no time to go by; it has the time that it would have without `parse.time`",
     }
 }
 
@@ -244,6 +246,7 @@ pub fn event(seen: &Seen) -> Value {
     let from = match seen.time_source {
         TimeSource::Runtime => "runtime",
         TimeSource::Line => "line",
+        TimeSource::Field => "field",
         TimeSource::Reading => "reading",
         TimeSource::Restamped { .. } => "restamped",
     };

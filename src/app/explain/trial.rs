@@ -185,7 +185,7 @@ impl Encoder for Witness {
         let Shared { seen, steps, owed } = &mut *locked(shared);
         let mut wrong = vec![0; steps.names().count()];
         let moment = match event.time_source {
-            TimeSource::Runtime => event.time,
+            TimeSource::Runtime | TimeSource::Field => event.time,
             TimeSource::Restamped { own } => own,
             TimeSource::Line | TimeSource::Reading => *now,
         };

@@ -37,7 +37,7 @@ pub(super) fn id(event: &Event<'_>) -> [u8; ID_LEN] {
             // 36 bits of seconds reach beyond the last year that is written.
             u128::from(event.time.secs.max(0) as u64)
         }
-        TimeSource::Line | TimeSource::Reading | TimeSource::Restamped { .. } => {
+        TimeSource::Line | TimeSource::Field | TimeSource::Reading | TimeSource::Restamped { .. } => {
             (63 << 30) | (event.origin.id.0 & ((1 << 30) - 1))
         }
     };

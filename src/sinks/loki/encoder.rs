@@ -204,7 +204,7 @@ impl Encoder for LokiEncoder {
                 let metadata = self.with_own_time(at, own);
                 entry::put(encoding, event, self.settings.max_line, &metadata, &mut body.bytes);
             }
-            TimeSource::Runtime | TimeSource::Line | TimeSource::Reading => {
+            TimeSource::Runtime | TimeSource::Line | TimeSource::Field | TimeSource::Reading => {
                 entry::put(encoding, event, self.settings.max_line, &self.slots[at].metadata, &mut body.bytes);
             }
         }
