@@ -397,7 +397,7 @@ fn read_slots(dir: &Path) -> Slots {
             Ok(Slot::Empty) => "is empty".to_owned(),
             Ok(Slot::Unreadable) => "is damaged".to_owned(),
             Ok(Slot::OtherVersion(version)) => {
-                format!("has version {version}, this program reads version {}", slot::VERSION)
+                format!("has version {version}, this program reads versions up to {}", slot::VERSION)
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
             Err(error) => format!("cannot be read: {error}"),

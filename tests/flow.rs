@@ -8,6 +8,8 @@
 mod admin;
 #[path = "flow/common.rs"]
 mod common;
+#[path = "flow/labels.rs"]
+mod labels;
 #[path = "flow/memory.rs"]
 mod memory;
 #[path = "flow/outage.rs"]

@@ -201,6 +201,7 @@ pub fn with_events<T>(parts: &[Part], lines: &[Line], use_them: impl FnOnce(&[Ev
                 message: parsed.message,
                 fields: parsed.fields,
                 flaw: None,
+                demoted: 0,
             }
         })
         .collect();

@@ -77,5 +77,6 @@ pub fn event(origin: &Arc<Origin>, entry: &Entry<'_>, body: &str, look: impl FnO
         message: parsed.message,
         fields: parsed.fields,
         flaw: entry.flaw,
+        demoted: 0,
     });
 }

@@ -71,6 +71,11 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     ("pipelines[].last_error.words", "text", "its own words, without credentials and without what it quotes of a line"),
     ("pipelines[].last_error.seconds_ago", "number", "when it said so"),
     ("pipelines[].crowded_labels[]", "text", "a label that has taken more values than `max_label_values` allows"),
+    (
+        "pipelines[].demoted_labels[]",
+        "text",
+        "one of them that is stored as structured metadata since then, as `demote` asks for",
+    ),
     ("pipelines[].memory.held_bytes", "number", "memory that permits of batches hold"),
     ("pipelines[].memory.size_bytes", "number", "the pipeline's share of `memory_limit`"),
     (
@@ -186,6 +191,7 @@ fn pipeline(status: PipelineStatus, page: &mut String) {
         "seconds_since_progress": seconds(look.since_progress),
         "last_error": last_error.map(|(words, ago)| json!({ "words": words, "seconds_ago": seconds(ago) })),
         "crowded_labels": status.metrics.crowded(),
+        "demoted_labels": status.metrics.demoted(),
         "memory": { "held_bytes": held, "size_bytes": size },
     });
     // The lists stand within the object, behind its other keys.
@@ -319,6 +325,7 @@ mod tests {
         let gone = metrics.pipeline("gone");
         gone.note_error("status 500".to_owned());
         metrics.pipeline("a").crowds("request");
+        metrics.pipeline("a").demotes("request");
         let pipelines = vec![
             PipelineStatus { name: "a".to_owned(), kind: "loki", look: Some(look), metrics: metrics.pipeline("a") },
             PipelineStatus { name: "gone".to_owned(), kind: "loki", look: None, metrics: gone },

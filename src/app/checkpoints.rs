@@ -7,6 +7,7 @@ use serde_json::json;
 
 use crate::exit::Exit;
 use crate::flow::checkpoint::State;
+use crate::model::labels::Demotion;
 use crate::store::Store;
 
 /// One cursor, as it is shown.
@@ -16,6 +17,8 @@ struct Row {
     origin: String,
     offset: u64,
     size: u64,
+    /// From where on which labels are stored beside the line.
+    demoted: Vec<Demotion>,
 }
 
 /// Prints the cursors kept in `dir`.
@@ -51,6 +54,7 @@ fn rows(state: &State) -> Vec<Row> {
                 offset: cursor.resume.offset,
                 // What it was when last looked at: the file may have grown or gone since.
                 size: cursor.size.max(cursor.resume.offset),
+                demoted: cursor.resume.demotions.as_ref().map(|known| known.labels.clone()).unwrap_or_default(),
             }
         })
         .collect();
@@ -61,9 +65,14 @@ fn rows(state: &State) -> Vec<Row> {
 fn as_json_lines(rows: &[Row]) -> String {
     let line = |row: &Row| {
         let lag = row.size - row.offset;
-        json!({ "pipeline": row.pipeline, "file": row.file, "origin": row.origin, "offset": row.offset, "size": row.size, "lag": lag })
-            .to_string()
-            + "\n"
+        let mut line = json!({
+            "pipeline": row.pipeline, "file": row.file, "origin": row.origin, "offset": row.offset, "size": row.size, "lag": lag,
+        });
+        if !row.demoted.is_empty() {
+            let labels = row.demoted.iter().map(|mark| (mark.label.to_string(), json!(mark.from)));
+            line["demoted"] = labels.collect::<serde_json::Map<_, _>>().into();
+        }
+        line.to_string() + "\n"
     };
     rows.iter().map(line).collect()
 }
@@ -77,6 +86,12 @@ fn as_table(rows: &[Row]) -> String {
     for row in rows {
         let lag = row.size - row.offset;
         text += &format!("{:<wide$}  {:>12}  {:>12}  {lag:>12}  {}\n", row.pipeline, row.offset, row.size, row.file);
+        for mark in &row.demoted {
+            text += &format!(
+                "{:<wide$}  {:>12}  label `{}` is structured metadata from here on\n",
+                "", mark.from, mark.label
+            );
+        }
     }
     text
 }

@@ -147,6 +147,8 @@ pub(super) fn take_over_cursors(settings: &Settings, store: &Store) {
             let cursors = std::mem::take(&mut state.cursors).into_iter();
             let name = |of: Arc<str>| if of == *was { Arc::clone(&sink.name) } else { of };
             state.cursors = cursors.map(|((id, of), cursor)| ((id, name(of)), cursor)).collect();
+            let demoted = std::mem::take(&mut state.demoted).into_iter();
+            state.demoted = demoted.map(|(of, labels)| (name(of), labels)).collect();
         });
         match renamed {
             Ok(()) => info!(sink = %sink.name, was = %was, cursors, "goes on at the cursors of its old name"),

@@ -247,6 +247,14 @@ pub(super) fn sinks(
             steps,
             batch: section.section("batch", &[batch::Settings::KEYS], batch::Settings::read).unwrap_or_default(),
         };
+        let encoder = sink.sink.encoder();
+        if sink.workers > 1 && !encoder.demotable().is_empty() && encoder.restamps_after().is_none() {
+            section.problem(
+                "`demote` with several workers needs `restamp_older_than`",
+                "streams that become one may be read by several workers, hours apart, and Loki refuses what is an hour behind: \
+                 set it, or leave `workers` out",
+            );
+        }
         section.end();
         let to_stdout = |sink: &Sink| sink.sink.transport == Transport::Stdout;
         if let (true, Some(first)) = (to_stdout(&sink), read.iter().find(|other| to_stdout(other))) {

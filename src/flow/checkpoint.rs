@@ -1,8 +1,8 @@
 //! What a checkpoint says: origins, and where each pipeline is in them. Its bytes are [`record`](super::record)'s and
 //! [`slot`](super::slot)'s to know.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -86,6 +86,10 @@ pub enum Record {
     Cursor(Arc<str>, OriginId, Cursor),
     /// An origin is gone for good.
     Forget(OriginId),
+    /// A pipeline stores a label beside its lines from now on.
+    Demoted(Arc<str>, Arc<str>),
+    /// A pipeline has all its labels in its streams' names again.
+    Promoted(Arc<str>),
     /// The snapshot is whole.
     SnapshotEnd,
 }
@@ -97,6 +101,8 @@ pub struct State {
     pub origins: BTreeMap<OriginId, OriginRecord>,
     /// Per origin and pipeline: where reading goes on.
     pub cursors: BTreeMap<(OriginId, Arc<str>), Box<Cursor>>,
+    /// Per pipeline: the labels that are stored beside its lines. From where on in an origin, its cursor says.
+    pub demoted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
 impl State {
@@ -115,6 +121,14 @@ impl State {
             Record::Forget(id) => {
                 self.origins.remove(&id);
                 self.cursors.retain(|(of, _), _| *of != id);
+            }
+            Record::Demoted(pipeline, label) => {
+                self.demoted.entry(pipeline).or_default().insert(label);
+            }
+            Record::Promoted(pipeline) => {
+                self.demoted.remove(&pipeline);
+                let cursors = self.cursors.iter_mut().filter(|((_, of), _)| *of == pipeline);
+                cursors.for_each(|(_, cursor)| cursor.resume.demotions = None);
             }
             Record::SnapshotEnd => {}
         }

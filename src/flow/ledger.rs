@@ -159,13 +159,13 @@ impl Ledger {
         self.point.0.min(self.watermark)
     }
 
-    /// What going on from here needs.
+    /// What going on from here needs, beside what it does not know of.
     pub fn to_resume(&self) -> Resume {
         // More than so many gaps are not worth their bytes: what lies behind them is sent again after a crash.
         let ahead = self.ahead.iter().filter(|(_, run)| run.was_sent).take(MOST_AHEAD);
         let ahead = ahead.map(|(&start, run)| Span { start, end: run.end }).collect();
         let readings = self.readings.iter().copied().collect();
-        Resume { offset: self.watermark, from: self.from(), runs: self.point.1, ahead, readings }
+        Resume { offset: self.watermark, from: self.from(), runs: self.point.1, ahead, readings, demotions: None }
     }
 
     /// Whether the byte at `offset` is settled.

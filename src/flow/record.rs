@@ -2,6 +2,9 @@
 //!
 //! ```text
 //! record  [ length u32 ][ check u32 ][ kind u8 ][ payload ]           integers are little-endian
+//!
+//! kind    1 origin   2 cursor   3 forget   4 the snapshot's end
+//!         of version 2: 5 label demoted   6 cursor with demotions   7 labels promoted
 //! ```
 //!
 //! **Invariant**: [`decode`] gives back what [`encode`] wrote, and nothing of bytes that are not whole.
@@ -14,6 +17,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::checkpoint::{Check, Cursor, OriginRecord, Record};
 use crate::model::event::Span;
 use crate::model::feed::{Reading, Resume, Run, Runs};
+use crate::model::labels::{Demotion, Demotions};
 use crate::model::origin::{Format, OriginId};
 use crate::model::time::Time;
 
@@ -43,16 +47,29 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             put_u64(out, origin.order);
         }
         Record::Cursor(pipeline, id, cursor) => {
-            out.push(2);
+            let demotions = cursor.resume.demotions.as_deref();
+            out.push(if demotions.is_none() { 2 } else { 6 });
             put_bytes(out, pipeline.as_bytes());
             put_u128(out, id.0);
             put_cursor(out, cursor);
+            if let Some(demotions) = demotions {
+                put_demotions(out, demotions);
+            }
         }
         Record::Forget(id) => {
             out.push(3);
             put_u128(out, id.0);
         }
         Record::SnapshotEnd => out.push(4),
+        Record::Demoted(pipeline, label) => {
+            out.push(5);
+            put_bytes(out, pipeline.as_bytes());
+            put_bytes(out, label.as_bytes());
+        }
+        Record::Promoted(pipeline) => {
+            out.push(7);
+            put_bytes(out, pipeline.as_bytes());
+        }
     }
     let length = (out.len() - start - 8) as u32;
     let check = xxh3_64(&out[start + 8..]) as u32;
@@ -93,6 +110,14 @@ pub fn decode(bytes: &[u8]) -> Option<(Record, usize)> {
         2 => Record::Cursor(reader.text()?, OriginId(reader.u128()?), get_cursor(&mut reader)?),
         3 => Record::Forget(OriginId(reader.u128()?)),
         4 => Record::SnapshotEnd,
+        5 => Record::Demoted(reader.text()?, reader.text()?),
+        6 => {
+            let (pipeline, id) = (reader.text()?, OriginId(reader.u128()?));
+            let mut cursor = get_cursor(&mut reader)?;
+            cursor.resume.demotions = Some(Box::new(get_demotions(&mut reader)?));
+            Record::Cursor(pipeline, id, cursor)
+        }
+        7 => Record::Promoted(reader.text()?),
         _ => return None,
     };
     reader.0.is_empty().then_some((record, length + 8))
@@ -143,7 +168,26 @@ fn get_cursor(reader: &mut Reader<'_>) -> Option<Cursor> {
     let check = Check { at: reader.u64()?, len: u16::from_le_bytes(reader.array()?), hash: reader.u64()? };
     let size = reader.u64()?;
     let sound = from <= offset && u64::from(check.len) <= check.at;
-    sound.then_some(Cursor { resume: Resume { offset, from, runs, ahead, readings }, check, size })
+    sound.then_some(Cursor { resume: Resume { offset, from, runs, ahead, readings, demotions: None }, check, size })
+}
+
+fn put_demotions(out: &mut Vec<u8>, demotions: &Demotions) {
+    put_u64(out, demotions.sent);
+    out.extend_from_slice(&(demotions.labels.len() as u32).to_le_bytes());
+    for mark in &demotions.labels {
+        put_bytes(out, mark.label.as_bytes());
+        put_u64(out, mark.from);
+    }
+}
+
+fn get_demotions(reader: &mut Reader<'_>) -> Option<Demotions> {
+    let sent = reader.u64()?;
+    let count = reader.u32()? as usize;
+    let mut labels = Vec::with_capacity(count.min(MAX_RECORD / 10));
+    for _ in 0..count {
+        labels.push(Demotion { label: reader.text()?, from: reader.u64()? });
+    }
+    Some(Demotions { sent, labels })
 }
 
 fn put_u64(out: &mut Vec<u8>, value: u64) {

@@ -17,8 +17,10 @@ use super::checkpoint::{Record, State};
 use super::record::{Reader, decode, encode};
 
 const MAGIC: &[u8; 8] = b"TAILWTR\n";
-/// The version this program writes. It reads no other.
-pub const VERSION: u16 = 1;
+/// The version of a slot without a word of demoted labels: older programs read it.
+const PLAIN: u16 = 1;
+/// The newest version. This program reads all up to it.
+pub const VERSION: u16 = 2;
 const HEADER: usize = 22;
 
 /// What a slot's bytes say.
@@ -61,7 +63,7 @@ pub fn decode_slot(bytes: &[u8]) -> Slot {
         (&magic == MAGIC && check == xxh3_64(&bytes[..HEADER - 4]) as u32).then_some((version, generation))
     })();
     let Some((version, generation)) = header else { return Slot::Unreadable };
-    if version != VERSION {
+    if !(PLAIN..=VERSION).contains(&version) {
         return Slot::OtherVersion(version);
     }
     let mut state = State::default();
@@ -83,7 +85,8 @@ pub fn decode_slot(bytes: &[u8]) -> Slot {
 pub fn encode_slot(state: &State, generation: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + 256 * (state.origins.len() + state.cursors.len()));
     out.extend_from_slice(MAGIC);
-    out.extend_from_slice(&VERSION.to_le_bytes());
+    let is_plain = state.demoted.is_empty() && state.cursors.values().all(|cursor| cursor.resume.demotions.is_none());
+    out.extend_from_slice(&(if is_plain { PLAIN } else { VERSION }).to_le_bytes());
     out.extend_from_slice(&generation.to_le_bytes());
     let check = xxh3_64(&out) as u32;
     out.extend_from_slice(&check.to_le_bytes());
@@ -92,6 +95,11 @@ pub fn encode_slot(state: &State, generation: u64) -> Vec<u8> {
     }
     for ((id, pipeline), cursor) in &state.cursors {
         encode(&Record::Cursor(Arc::clone(pipeline), *id, (**cursor).clone()), &mut out);
+    }
+    for (pipeline, labels) in &state.demoted {
+        for label in labels {
+            encode(&Record::Demoted(Arc::clone(pipeline), Arc::clone(label)), &mut out);
+        }
     }
     encode(&Record::SnapshotEnd, &mut out);
     out
@@ -105,6 +113,7 @@ mod tests {
     use crate::flow::checkpoint::{Check, Cursor, OriginRecord};
     use crate::model::event::Span;
     use crate::model::feed::{Reading, Resume, Run};
+    use crate::model::labels::{Demotion, Demotions};
     use crate::model::origin::{Format, OriginId};
     use crate::model::time::Time;
 
@@ -130,6 +139,7 @@ mod tests {
                 runs: [Run::between(time, time.plus_nanos(3)).expect("in order"); 3],
                 ahead: vec![Span { start: 120, end: 130 }],
                 readings: vec![Reading { start: 5, end: 90, time }],
+                demotions: None,
             };
             let cursor = Cursor { resume, check: Check::new(100, b"hello"), size: 1000 };
             state.apply(Record::Cursor("loki".into(), id, cursor));
@@ -150,6 +160,32 @@ mod tests {
         let whole = bytes.len() as u64;
         let read = ReadSlot { generation: 7, state, whole, damaged: 0 };
         assert_eq!(decode_slot(&bytes), Slot::Read(Box::new(read)));
+    }
+
+    /// A program that knows no demoted labels goes on where none are; one that knows them reads both.
+    #[test]
+    fn only_demoted_labels_need_the_newer_version() {
+        let version = |bytes: &[u8]| u16::from_le_bytes([bytes[8], bytes[9]]);
+        let mut state = sample();
+        assert_eq!(version(&encode_slot(&state, 1)), 1);
+        state.apply(Record::Demoted("loki".into(), "request".into()));
+        state.apply(Record::Demoted("loki".into(), "pod".into()));
+        let mut cursor = Cursor::default();
+        let labels = vec![Demotion { label: "request".into(), from: 30 }, Demotion { label: "pod".into(), from: 0 }];
+        cursor.resume.demotions = Some(Box::new(Demotions { sent: 40, labels }));
+        let id = OriginId::new(b"/var/log/a", b"first\n", 1);
+        state.apply(Record::Cursor("loki".into(), id, cursor));
+        let mut bytes = encode_slot(&state, 1);
+        assert_eq!(version(&bytes), 2);
+        let read = |bytes: &[u8]| match decode_slot(bytes) {
+            Slot::Read(read) => read.state,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(read(&bytes), state);
+        state.apply(Record::Promoted("loki".into()));
+        encode(&Record::Promoted("loki".into()), &mut bytes);
+        assert!(read(&bytes) == state && state.demoted.is_empty());
+        assert_eq!(version(&encode_slot(&state, 2)), 1, "an older program reads it again");
     }
 
     #[test]

@@ -93,10 +93,13 @@ pub struct PipelineMetrics {
     budgets: Mutex<Vec<(usize, Budget)>>,
     last_error: Mutex<Option<LastError>>,
     crowded_labels: IntGauge,
+    demoted_labels: IntGauge,
     /// Labels that have taken too many values, in the order of their names.
     crowded: Mutex<BTreeSet<String>>,
     /// Transforms that have met more keys than they remember.
     forgetful: Mutex<BTreeSet<String>>,
+    /// Those of them that are stored beside the line.
+    demoted: Mutex<BTreeSet<String>>,
     /// The last look at each worker.
     published: Mutex<Vec<Look>>,
     /// What workers have counted that are no more.
@@ -147,6 +150,7 @@ pub(super) struct Families {
     permit_held: IntGaugeVec,
     permit_size: IntGaugeVec,
     crowded_labels: IntGaugeVec,
+    demoted_labels: IntGaugeVec,
 }
 
 impl PipelineMetrics {
@@ -277,6 +281,26 @@ impl PipelineMetrics {
         self.forgetful.lock().unwrap_or_else(PoisonError::into_inner).insert(transform.to_owned())
     }
 
+    /// A label is stored beside the line; whether that is news.
+    pub fn demotes(&self, label: &str) -> bool {
+        self.crowds(label);
+        let mut demoted = self.demoted.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = demoted.insert(label.to_owned());
+        self.demoted_labels.set(demoted.len() as i64);
+        is_new
+    }
+
+    /// No label is stored beside the line any more.
+    pub fn promotes(&self) {
+        self.demoted.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.demoted_labels.set(0);
+    }
+
+    /// Labels that are.
+    pub fn demoted(&self) -> Vec<String> {
+        self.demoted.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
     /// Labels that have.
     pub fn crowded(&self) -> Vec<String> {
         self.crowded.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
@@ -391,6 +415,11 @@ impl Families {
                 "Labels that have taken more values than `max_label_values` allows.",
                 &["pipeline"],
             ),
+            demoted_labels: new.gauges(
+                "demoted_labels",
+                "Labels that are stored as structured metadata since they took too many values.",
+                &["pipeline"],
+            ),
         }
     }
 
@@ -432,8 +461,10 @@ impl Families {
             permit_held: self.permit_held.with_label_values(&[name]),
             permit_size: self.permit_size.with_label_values(&[name]),
             crowded_labels: self.crowded_labels.with_label_values(&[name]),
+            demoted_labels: self.demoted_labels.with_label_values(&[name]),
             crowded: Mutex::default(),
             forgetful: Mutex::default(),
+            demoted: Mutex::default(),
             budgets: Mutex::default(),
             name: name.to_owned(),
         };

@@ -187,4 +187,7 @@ pub struct Event<'a> {
     pub fields: Fields<'a>,
     /// What was wrong with the line's form.
     pub flaw: Option<Flaw>,
+    /// Which of the sink's labels are stored beside the line: bits, by their places in
+    /// [`Encoder::demotable`](super::sink::Encoder::demotable).
+    pub demoted: u64,
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use super::event::Span;
+use super::labels::Demotions;
 use super::origin::{Origin, OriginId};
 use super::time::Time;
 
@@ -285,6 +286,8 @@ pub struct Resume {
     /// Ranges of content and the time they were first read at: the time of lines that have none of their own.
     /// Ascending, disjoint.
     pub readings: Vec<Reading>,
+    /// Which labels are stored beside its lines, where the sink demotes some.
+    pub demotions: Option<Box<Demotions>>,
 }
 
 /// A range of content that was first read at `time`.

@@ -5,6 +5,7 @@
 //! - [`origin`]: who a line comes from
 //! - [`event`]: spans, entries and events: what a line becomes
 //! - [`feed`]: what a source hands to a pipeline, and where to go on in it
+//! - [`labels`]: which labels of a store's streams stand beside the line, and from where on
 //! - [`text`]: text that may still wear its JSON escapes
 //! - [`template`]: names with placeholders
 //! - `walk`: the application's JSON walked over, without building values
@@ -20,6 +21,7 @@ pub mod body;
 pub mod budget;
 pub mod event;
 pub mod feed;
+pub mod labels;
 pub mod origin;
 pub mod settings;
 pub mod sink;

@@ -26,9 +26,9 @@ pub trait Encoder: Send {
     }
 
     /// Which stream of the store the origin's lines go to, where the store minds how their times follow each other;
-    /// origins whose lines may meet in one stream have the same.
-    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
-        let _does_not_mind = origin;
+    /// origins whose lines may meet in one stream have the same. `demoted` as in [`Event::demoted`].
+    fn stream(&mut self, origin: &Arc<Origin>, demoted: u64) -> Option<u64> {
+        let _does_not_mind = (origin, demoted);
         None
     }
 
@@ -46,6 +46,12 @@ pub trait Encoder: Send {
     /// A label that has taken more values than the settings allow, since it was last asked; each is given once.
     fn crowded(&mut self) -> Option<String> {
         None
+    }
+
+    /// The labels that are stored beside the line once they are crowded: at most 64, in an order that lasts. Which of them are,
+    /// [`Event::demoted`] says event by event. Empty where the sink does no such thing.
+    fn demotable(&self) -> &[String] {
+        &[]
     }
 
     /// The most bytes that one event with a body of `line` bytes can add to a [`Body::bytes`].

@@ -16,6 +16,7 @@ use crate::metrics::look::Lag;
 use crate::model::batch::Fate;
 use crate::model::event::Span;
 use crate::model::feed::{Content, Feed, News, ParserName, Resume, Run, Runs, read_full};
+use crate::model::labels::Demotions;
 use crate::model::origin::Format;
 use crate::model::time::Time;
 
@@ -84,6 +85,8 @@ pub struct FeedState {
     pub retrying: u32,
     /// What became of what was handed on of it.
     pub account: Account,
+    /// Which labels are stored beside its lines, where the sink demotes some.
+    pub demotions: Option<Box<Demotions>>,
     /// The stream of the store that its lines go to, where their order in time matters there.
     pub stream: Option<Stream>,
     /// The time of the line at `pos`, where it was looked at.
@@ -124,6 +127,7 @@ impl FeedState {
             news: now,
             retrying: 0,
             account: Account::default(),
+            demotions: resume.demotions,
             stream: None,
             next: None,
             is_abandoned: false,
@@ -135,9 +139,10 @@ impl FeedState {
 
     /// The same from its cursor on, as a restart would have it: what is in flight is read again. Gives how much that is.
     pub fn begin_again(self, parser: ParserName) -> (Self, Tally) {
-        let Self { mut account, feed, ledger, check, seen, new_readings, is_abandoned, .. } = self;
+        let resume = self.to_resume();
+        let Self { mut account, feed, check, seen, new_readings, is_abandoned, .. } = self;
         let given_back = account.give_back();
-        let again = Self::new(Feed { parser, ..feed }, Some(ledger.to_resume()));
+        let again = Self::new(Feed { parser, ..feed }, Some(resume));
         (Self { account, check, seen, new_readings, is_abandoned, ..again }, given_back)
     }
 
@@ -264,10 +269,14 @@ impl FeedState {
         Lag { bytes, age }
     }
 
+    fn to_resume(&self) -> Resume {
+        Resume { demotions: self.demotions.clone(), ..self.ledger.to_resume() }
+    }
+
     /// What the checkpoint is to say.
     pub fn cursor(&mut self) -> Cursor {
         self.is_unwritten = false;
-        let resume = self.ledger.to_resume();
+        let resume = self.to_resume();
         // Behind a truncation other bytes stand there: the copy that may take over is known by the earlier ones.
         if !self.is_gone() {
             self.check = self.check(resume.offset).unwrap_or_default();

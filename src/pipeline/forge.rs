@@ -8,6 +8,7 @@ mod own;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::labels::Labels;
 use super::redacted::{self, Redacted};
 use super::times::{Times, first_of};
 use crate::flow::account::Tally;
@@ -20,6 +21,7 @@ use crate::model::body::Body;
 use crate::model::budget::{Budget, Permit};
 use crate::model::event::{Entry, Event, Fields, Flaw, Span};
 use crate::model::feed::{ParserName, Reading, Runs};
+use crate::model::labels::Demotions;
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
 use crate::model::text::Text;
@@ -75,6 +77,7 @@ pub struct Forge {
     /// How much of a line the encoder, the redactor and the steps look at.
     wants: Wants,
     times: Times,
+    labels: Labels,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
     /// Conditions that asked a value for what it is not, by step, since they were last taken.
@@ -119,6 +122,8 @@ pub struct Context<'c> {
     pub reading: Option<Reading>,
     /// Whether the line was settled before the last restart: it only moves the runs.
     pub is_settled: bool,
+    /// Which labels are stored beside its lines.
+    pub demotions: Option<&'c mut Demotions>,
 }
 
 impl Forge {
@@ -128,6 +133,7 @@ impl Forge {
         let times = Times::new(&*tools.encoder);
         let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
         let wants = if tools.encoder.wants_fields() || names_fields { Wants::All } else { tools.steps.wants() };
+        let labels = Labels::of(&*tools.encoder);
         let wrong = vec![0; tools.steps.names().count()];
         Self {
             tools,
@@ -143,6 +149,7 @@ impl Forge {
             typed_pairs: Scratch::default(),
             wants,
             times,
+            labels,
             flaws: Flaws::default(),
             wrong,
             owed: Vec::new(),
@@ -154,6 +161,8 @@ impl Forge {
     #[inline]
     pub fn is_ready(&mut self) -> bool {
         match &self.open {
+            // A label that is to be demoted is so before the next event.
+            _ if self.labels.crowded.is_some() => false,
             Some(_) => !self.is_full(),
             None => self.open_batch(),
         }
@@ -211,12 +220,27 @@ impl Forge {
 
     /// Which stream of the store an origin's lines go to, where the order of their times matters there.
     pub fn stream(&mut self, origin: &Arc<Origin>) -> Option<Stream> {
-        self.tools.encoder.stream(origin)
+        self.tools.encoder.stream(origin, self.labels.all())
     }
 
     /// A label that has taken more values than the settings allow; each is given once.
     pub fn crowded(&mut self) -> Option<String> {
-        self.tools.encoder.crowded()
+        self.labels.crowded.take().or_else(|| self.tools.encoder.crowded())
+    }
+
+    /// Whether the sink stores crowded labels beside the line.
+    pub fn demotes(&self) -> bool {
+        self.labels.acts()
+    }
+
+    /// Has a label stored beside the line from now on; whether that is news.
+    pub fn demote(&mut self, label: &Arc<str>) -> bool {
+        self.labels.demote(label, &*self.tools.encoder)
+    }
+
+    /// Has an origin's marks be of the labels that are demoted now.
+    pub fn fit(&self, demotions: &mut Option<Box<Demotions>>) {
+        self.labels.fit(demotions);
     }
 
     /// Gives the memory of an open batch without events back.
@@ -285,6 +309,7 @@ impl Forge {
             message: with_rest(parsed.message, head, body, &mut self.message),
             fields: parsed.fields,
             flaw,
+            demoted: self.labels.send(context.demotions, spans.first().map_or(0, |span| span.start)),
         };
         let (encoder, steps) = (&mut self.tools.encoder, &mut self.tools.steps);
         let is_first = open.body.is_empty();
@@ -318,6 +343,9 @@ impl Forge {
         };
         if is_first && left_out.is_none() {
             open.since = Instant::now();
+        }
+        if self.labels.acts() && self.labels.crowded.is_none() {
+            self.labels.crowded = self.tools.encoder.crowded();
         }
         debug_assert!(
             open.body.bytes.len() <= self.tools.batch.body_capacity(self.line_bound),

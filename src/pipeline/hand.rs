@@ -191,8 +191,14 @@ fn push(state: &mut FeedState, forge: &mut Forge, count: &mut Count, entry: &Ent
     let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
     let needs_reading = entry.time.is_none() || forge.restamps();
     let reading = if needs_reading { state.ledger.reading_at(start) } else { None };
-    let context =
-        Context { origin: &state.feed.origin, parser: state.feed.parser, runs: &mut state.runs, reading, is_settled };
+    let context = Context {
+        origin: &state.feed.origin,
+        parser: state.feed.parser,
+        runs: &mut state.runs,
+        reading,
+        is_settled,
+        demotions: state.demotions.as_deref_mut(),
+    };
     match forge.push(context, entry, lost, spans) {
         // No delivery will answer for it, so it is settled here.
         Some(step) => {

@@ -23,14 +23,17 @@
 //! - `hand`: pieces joined, lines grouped, events handed on
 //! - [`forge`]: entries → items of the open batch, and lines of our own; `redacted`: without their secrets; `times`: which time
 //!   they have
+//! - [`labels`]: labels that took too many values; `demote`: how they come to be stored beside the line
 //!
 //! What a transform leaves out is settled where it is read, and its cursor written within [`WRITE_AFTER`].
 #![expect(clippy::disallowed_methods, reason = "a pipeline asks for the time and waits")]
 
 pub mod books;
+mod demote;
 pub mod feeds;
 pub mod forge;
 pub mod hand;
+pub mod labels;
 mod pass;
 mod redacted;
 pub mod refit;
@@ -44,8 +47,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-
-use tracing::warn;
 
 use crate::flow::checkpoint::{Book, Record};
 use crate::flow::pace::Pace;
@@ -198,7 +199,7 @@ impl Pipeline {
         let mut books = Books::default();
         books.take_steps(parts.tools.steps.names());
         let reader = Reader::new(max_line, MAX_OPEN, parts.tools.multiline.clone());
-        Self {
+        let mut pipeline = Self {
             name: parts.name,
             index: parts.index,
             worker: parts.worker,
@@ -229,7 +230,9 @@ impl Pipeline {
             has_unwritten: false,
             last_write: Instant::now(),
             is_over: false,
-        }
+        };
+        pipeline.take_labels_up();
+        pipeline
     }
 
     /// Reads, hands on and settles until there is nothing more to do or it is told to end.
@@ -339,6 +342,7 @@ impl Pipeline {
     /// A feed is read from its position on.
     fn begin(&mut self, mut state: Box<FeedState>) {
         let id = state.feed.origin.id;
+        self.forge.fit(&mut state.demotions);
         if state.feed.replayable && state.feed.origin.format != Format::Plain {
             state.stream = self.forge.stream(&state.feed.origin);
         }
@@ -393,9 +397,11 @@ impl Pipeline {
     fn seal(&mut self) {
         let Some(batch) = self.forge.seal() else { return };
         let mut records = Vec::new();
+        // How far an origin was sent under which labels is new with each batch.
+        let demotes = self.forge.demotes();
         for origin in &batch.body.origins {
             if let Some(state) = self.feeds.get_mut(&origin.id)
-                && std::mem::take(&mut state.new_readings)
+                && (std::mem::take(&mut state.new_readings) || (demotes && state.feed.replayable))
             {
                 records.push(Record::Cursor(Arc::clone(&self.name), origin.id, state.cursor()));
             }
@@ -445,16 +451,7 @@ impl Pipeline {
         self.books.note_rest();
         self.books.note_wrong(&mut self.forge.wrong);
         self.say_forgetful();
-        while let Some(label) = self.forge.crowded() {
-            if self.metrics.crowds(&label) {
-                warn!(
-                    sink = %self.name,
-                    label,
-                    "a label takes more values than `max_label_values` allows; each makes a stream of its own, which costs the \
-                     store memory and makes queries slow. Nothing is lost. Put it into `structured_metadata`, or raise the limit"
-                );
-            }
-        }
+        self.take_crowded();
         let flaws = std::mem::take(&mut self.forge.flaws);
         for (flaw, count) in flaws.counts() {
             if count > 0 {

@@ -104,7 +104,8 @@ impl Pipeline {
                 return end;
             }
             self.after_turn(id);
-            if end != End::NoRoom || !self.forge.is_full() {
+            // Of a demoted label the rest of the turn knows.
+            if end != End::NoRoom || !(self.take_crowded() || self.forge.is_full()) {
                 return end;
             }
         }

@@ -52,6 +52,7 @@ impl Pipeline {
         self.books.take_steps(tools.steps.names());
         let owed = self.take_back_told();
         self.forge = Forge::new(tools);
+        self.take_labels_up();
         self.forge.owed = owed;
         self.pace = Pace::default();
         self.outlet = Some(outlet);

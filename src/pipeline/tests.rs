@@ -1,5 +1,6 @@
 //! Any cutting of the input into reads, batches, answers and restarts gives the same events.
 
+mod demote;
 mod group;
 mod memory;
 mod pace;
@@ -55,6 +56,14 @@ impl Content for Growing {
 struct Plain {
     /// Whether lines of last minute get the time of reading.
     restamps: bool,
+    /// Demotes labels, where it does.
+    demoter: Option<demote::Demoter>,
+}
+
+impl Plain {
+    fn of(ways: Ways) -> Self {
+        Self { restamps: ways.restamps, demoter: ways.most.map(demote::Demoter::new) }
+    }
 }
 
 impl Encoder for Plain {
@@ -70,13 +79,22 @@ impl Encoder for Plain {
         let read = if of_file { "" } else { "read " };
         let time = event.time.to_rfc3339();
         let (nudge, stream, flaw) = (event.nudge, event.stream, event.flaw);
-        let line = format!("{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}\n", event.body);
+        let labels = self.demoter.as_mut().map(|demoter| demoter.see(event)).unwrap_or_default();
+        let line = format!("{labels}{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}\n", event.body);
         body.bytes.extend_from_slice(line.as_bytes());
         body.close_item(event.origin, event.spans, 0);
     }
 
     fn restamps_after(&self) -> Option<Duration> {
         self.restamps.then_some(Duration::from_secs(60))
+    }
+
+    fn crowded(&mut self) -> Option<String> {
+        self.demoter.as_mut()?.crowded.pop()
+    }
+
+    fn demotable(&self) -> &[String] {
+        self.demoter.as_ref().map_or(&[], |demoter| &demoter.labels)
     }
 
     fn bound(&self, line: usize) -> usize {
@@ -111,13 +129,23 @@ struct Ways {
     remembers: bool,
     /// Whether a field says the time.
     timed: bool,
+    /// How many values a label may take, where more have it demoted.
+    most: Option<usize>,
     /// `start` stands for an expression.
     multiline: &'static str,
 }
 
 impl Default for Ways {
     fn default() -> Self {
-        Self { restamps: false, redacts: false, filters: false, remembers: false, timed: false, multiline: "auto" }
+        Self {
+            restamps: false,
+            redacts: false,
+            filters: false,
+            remembers: false,
+            timed: false,
+            most: None,
+            multiline: "auto",
+        }
     }
 }
 
@@ -292,6 +320,7 @@ impl World {
 
     /// The process dies; batches in flight may or may not have arrived.
     fn crash(&mut self, arrived: bool) {
+        self.meet_other_origins();
         let sent = std::mem::take(&mut *self.sent.lock().expect("not poisoned"));
         for batch in &sent {
             self.hear(batch);
@@ -306,11 +335,12 @@ impl World {
 
     /// The pipeline is given settings anew. The store answers `answered` more batches; the others may have arrived.
     fn refit(&mut self, answered: usize, arrived: bool) {
+        self.meet_other_origins();
         let sent = Arc::clone(&self.sent);
         let redactor = self.ways.redacts.then(Redactor::all).flatten();
         let refit = Refit {
             tools: tools(
-                Box::new(Plain { restamps: self.ways.restamps }),
+                Box::new(Plain::of(self.ways)),
                 redactor,
                 steps_of(self.ways),
                 self.ways.rules(),
@@ -354,13 +384,22 @@ impl World {
         }
     }
 
+    /// What labels have taken so far, begun anew, is also a matter of which files are read first: sooner or later than before one is
+    /// crowded.
+    fn meet_other_origins(&mut self) {
+        self.ways.most = self.ways.most.map(|most| (most * 5 + 3) % 7);
+    }
+
     /// Everything is there, nothing more comes; to the end.
     fn finish(mut self) -> BTreeMap<Vec<Span>, String> {
         self.run_to_its_end();
-        // The time of a first reading is the clock's: another course of events has another.
-        let without_clock = |text: String| match text.strip_prefix("read ").and_then(|rest| rest.split_once(' ')) {
-            Some((_, rest)) => rest.to_owned(),
-            None => text,
+        demote::assert_final(&self.stored);
+        // The time of a first reading is the clock's, and where a label is demoted is a matter of what was read before: another
+        // course of events has another.
+        let without_clock = |text: String| {
+            let text = demote::without_labels(&text);
+            let read = text.strip_prefix("read ").and_then(|rest| rest.split_once(' '));
+            read.map_or(text, |(_, rest)| rest).to_owned()
         };
         self.stored.into_iter().map(|(spans, (text, _))| (spans, without_clock(text))).collect()
     }
@@ -408,7 +447,7 @@ impl World {
 
 fn start(book: &Arc<Memory>, ways: Ways) -> (Pipeline, Arc<Mutex<Vec<Batch>>>, Sender<Inbox>) {
     let redactor = ways.redacts.then(Redactor::all).flatten();
-    start_as(book, Box::new(Plain { restamps: ways.restamps }), redactor, steps_of(ways), ways.rules(), ways.recipe())
+    start_as(book, Box::new(Plain::of(ways)), redactor, steps_of(ways), ways.rules(), ways.recipe())
 }
 
 /// What leaves out lines by their length, and by how they were split.

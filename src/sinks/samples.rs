@@ -79,6 +79,7 @@ pub(crate) struct Sample {
     pub(crate) json: bool,
     pub(crate) pairs: Vec<(String, String)>,
     pub(crate) flaw: Option<Flaw>,
+    pub(crate) demoted: u64,
 }
 
 impl Sample {
@@ -123,6 +124,7 @@ impl Sample {
             json: false,
             pairs: Vec::new(),
             flaw: None,
+            demoted: 0,
         }
     }
 
@@ -150,6 +152,7 @@ impl Sample {
             },
             fields,
             flaw: self.flaw,
+            demoted: self.demoted,
         })
     }
 }

@@ -30,7 +30,7 @@ impl Share {
 
     /// Whether an origin is this worker's. `chain` is that of its files.
     pub fn has(&mut self, origin: &Arc<Origin>, chain: u64) -> bool {
-        self.of == 1 || self.encoder.stream(origin).unwrap_or(chain) % self.of == self.number
+        self.of == 1 || self.encoder.stream(origin, 0).unwrap_or(chain) % self.of == self.number
     }
 }
 
@@ -51,7 +51,7 @@ mod tests {
             line
         }
 
-        fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+        fn stream(&mut self, origin: &Arc<Origin>, _: u64) -> Option<u64> {
             origin.id.0.is_multiple_of(2).then_some(7)
         }
     }

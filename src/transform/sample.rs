@@ -121,6 +121,7 @@ mod tests {
                 message: Text::Plain(""),
                 fields: Fields::Pairs(&pairs),
                 flaw: None,
+                demoted: 0,
             })
         };
         (0..10_000).filter(is_kept).collect()

@@ -75,6 +75,7 @@ impl SummaryLine {
             message: Text::Plain(body),
             fields: if has_room { Fields::Json(&self.fields) } else { Fields::None },
             flaw: None,
+            demoted: 0,
         });
     }
 }

@@ -207,8 +207,8 @@ impl Encoder for Witness {
         true
     }
 
-    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
-        self.inner.stream(origin)
+    fn stream(&mut self, origin: &Arc<Origin>, demoted: u64) -> Option<u64> {
+        self.inner.stream(origin, demoted)
     }
 
     fn restamps_after(&self) -> Option<std::time::Duration> {

@@ -9,6 +9,7 @@ use std::time::Instant;
 use tracing::warn;
 
 use super::Forge;
+use crate::model::event::Event;
 use crate::model::time::Time;
 use crate::pipeline::Pipeline;
 use crate::transform::summary::SummaryLine;
@@ -37,6 +38,7 @@ impl Forge {
     fn write_owed(&mut self, behind: Behind) -> bool {
         let mut owed = std::mem::take(&mut self.owed).into_iter();
         let max_line = self.tools.max_line;
+        let demoted = self.labels.all();
         while let (Some(line), Some(open)) = (owed.as_slice().first(), &mut self.open) {
             let bound = match behind {
                 Behind::Event => self.tools.encoder.bound((line.text.len() + line.fields.len()).min(max_line)),
@@ -51,7 +53,7 @@ impl Forge {
                 open.since = Instant::now();
             }
             let encoder = &mut self.tools.encoder;
-            line.push(max_line, &mut |event| encoder.push(event, body));
+            line.push(max_line, &mut |event| encoder.push(&Event { demoted, ..event.clone() }, body));
             self.told.extend(owed.next());
         }
         self.owed = owed.collect();

@@ -8,15 +8,15 @@ struct OneStream;
 
 impl Encoder for OneStream {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
-        Plain { restamps: false }.push(event, body);
+        Plain::of(Ways::default()).push(event, body);
     }
 
-    fn stream(&mut self, _: &Arc<Origin>) -> Option<u64> {
+    fn stream(&mut self, _: &Arc<Origin>, _: u64) -> Option<u64> {
         Some(1)
     }
 
     fn bound(&self, line: usize) -> usize {
-        Plain { restamps: false }.bound(line)
+        Plain::of(Ways::default()).bound(line)
     }
 }
 

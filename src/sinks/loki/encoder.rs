@@ -22,9 +22,9 @@ use crate::model::text::Text;
 use crate::model::time::Time;
 
 use super::entry;
-use super::guard::Guard;
+use super::guard::{Guard, Shared};
 use super::labels;
-use super::settings::Settings;
+use super::settings::{Label, Settings};
 
 /// A time found in a line may lie so far before the time of reading.
 const LINE_TIMES_BEFORE: Duration = Duration::from_secs(30 * 60);
@@ -41,7 +41,9 @@ pub(super) struct LokiEncoder {
     guard: Guard,
     /// Whose renderings `slots` holds.
     last: Option<Arc<Origin>>,
-    /// Counts changes of `last`; a slot of an older turn is not valid.
+    /// Labels that the renderings in `slots` have in the metadata.
+    demoted: u64,
+    /// Counts changes of `last` and `demoted`; a slot of an older turn is not valid.
     turn: u64,
     /// By [`kind`].
     slots: Vec<Slot>,
@@ -73,10 +75,11 @@ struct Slot {
 }
 
 impl LokiEncoder {
-    pub(super) fn new(settings: Arc<Settings>) -> Self {
-        let (head, metadata) = (settings.head_depends(), settings.metadata_depends());
+    pub(super) fn new(settings: Arc<Settings>, guard: &Arc<Shared>) -> Self {
+        let (head, metadata) = settings.depends(0);
         Self {
             last: None,
+            demoted: 0,
             turn: 0,
             slots: std::iter::repeat_with(Slot::default).take(KINDS).collect(),
             known: HashMap::new(),
@@ -85,15 +88,21 @@ impl LokiEncoder {
             head_per_line: head.content,
             metadata_per_line: metadata.content,
             by_kind: head.kind || metadata.kind,
-            guard: Guard::new(settings.max_label_values),
+            guard: Guard::new(guard),
             settings,
         }
     }
 
-    fn turn_to(&mut self, origin: &Arc<Origin>) {
+    fn turn_to(&mut self, origin: &Arc<Origin>, demoted: u64) {
         if !self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, origin)) {
             self.last = Some(Arc::clone(origin));
             self.turn += 1;
+        }
+        if self.demoted != demoted {
+            self.demoted = demoted;
+            self.turn += 1;
+            let (head, metadata) = self.settings.depends(demoted);
+            (self.head_per_line, self.metadata_per_line) = (head.content, metadata.content);
         }
     }
 
@@ -116,12 +125,14 @@ impl LokiEncoder {
         let settings = Arc::clone(&self.settings);
         self.text.clear();
         self.text.push('{');
-        for (name, template) in settings.labels.of(event) {
+        for Label { name, template, place } in
+            settings.labels.of(event).iter().filter(|label| !label.is_in(event.demoted))
+        {
             self.value.clear();
             template.render(event, &mut self.value);
             if !self.value.is_empty() {
                 labels::put(name, &self.value, &mut self.text);
-                self.guard.see(name, &self.value);
+                self.guard.see(*place, &self.value);
             }
         }
         if self.text.len() == 1 {
@@ -144,6 +155,18 @@ impl LokiEncoder {
             self.value.clear();
             template.render(event, &mut self.value);
             entry::put_metadata(self.settings.encoding, name, &self.value, &mut left, out);
+        }
+        if event.demoted == 0 {
+            return;
+        }
+        let settings = Arc::clone(&self.settings);
+        for label in settings.labels.of(event).iter().filter(|label| label.is_in(event.demoted)) {
+            // One that stands there anyway has the same value.
+            if settings.metadata.iter().all(|(known, _)| *known != label.name) {
+                self.value.clear();
+                label.template.render(event, &mut self.value);
+                entry::put_metadata(settings.encoding, &label.name, &self.value, &mut left, out);
+            }
         }
     }
 
@@ -189,7 +212,7 @@ impl LokiEncoder {
 
 impl Encoder for LokiEncoder {
     fn push(&mut self, event: &Event<'_>, body: &mut Body) {
-        self.turn_to(event.origin);
+        self.turn_to(event.origin, event.demoted);
         let at = if self.by_kind { kind(event) } else { 0 };
         if self.slots[at].turn != self.turn || self.head_per_line || self.metadata_per_line {
             self.prepare(at, event);
@@ -213,7 +236,7 @@ impl Encoder for LokiEncoder {
 
     /// By what the labels and the tenant take from the origin: streams that differ by more than that (by level, by a
     /// field) are taken for one, which only means that they are kept in step for nothing.
-    fn stream(&mut self, origin: &Arc<Origin>) -> Option<u64> {
+    fn stream(&mut self, origin: &Arc<Origin>, demoted: u64) -> Option<u64> {
         if self.settings.restamps_after.is_some() {
             // Nothing is far behind then.
             return None;
@@ -230,16 +253,22 @@ impl Encoder for LokiEncoder {
             message: Text::Plain(""),
             fields: Fields::None,
             flaw: None,
+            demoted,
         };
         Some(hash(&self.render_head(&event)))
     }
 
     fn crowded(&mut self) -> Option<String> {
-        self.guard.take()
+        self.guard.take().and_then(|place| self.settings.labels.names.get(place).cloned())
+    }
+
+    fn demotable(&self) -> &[String] {
+        if self.settings.demote { &self.settings.labels.names } else { &[] }
     }
 
     fn wants_fields(&self) -> bool {
-        self.head_per_line || self.metadata_per_line
+        let (head, metadata) = self.settings.depends(0);
+        head.content || metadata.content
     }
 
     fn restamps_after(&self) -> Option<Duration> {
@@ -254,9 +283,14 @@ impl Encoder for LokiEncoder {
 
     fn bound(&self, line: usize) -> usize {
         let settings = &self.settings;
-        let head = |named: &[(String, crate::model::template::Template)]| -> usize {
-            named.iter().map(|(name, template)| labels::put_bound(name, template.bound(line))).sum()
+        let head = |labels: &[Label]| -> usize {
+            labels.iter().map(|label| labels::put_bound(&label.name, label.template.bound(line))).sum()
         };
+        let demoted = |labels: &[Label]| -> usize {
+            labels.iter().map(|label| label.name.len() + label.template.bound(line)).sum()
+        };
+        let demoted = settings.labels.lists().into_iter().map(demoted).max().filter(|_| settings.demote).unwrap_or(0);
+        let demotable = self.demotable().len();
         let source = labels::put_bound("source", labels::VALUE_MAX);
         let head = settings.labels.lists().into_iter().map(head).fold(source, usize::max) + 2;
         let metadata: usize = settings.metadata.iter().map(|(name, template)| name.len() + template.bound(line)).sum();
@@ -265,7 +299,11 @@ impl Encoder for LokiEncoder {
             super::settings::Encoding::Json => line.min(settings.max_line) * crate::sinks::json::ESCAPED,
         };
         text + entry::ENTRY_MAX
-            + entry::metadata_bound(settings.encoding, settings.metadata.len() + 1, metadata + entry::OWN_TIME_MAX)
+            + entry::metadata_bound(
+                settings.encoding,
+                settings.metadata.len() + demotable + 1,
+                metadata + demoted + entry::OWN_TIME_MAX,
+            )
             + entry::room_bound(settings.encoding, head)
     }
 }

@@ -23,6 +23,7 @@ mod wire;
 use std::sync::Arc;
 
 use self::encoder::LokiEncoder;
+use self::guard::Shared;
 use self::settings::Settings;
 use self::wire::LokiWire;
 use super::kind::{Given, Kind, Sink, Transport};
@@ -41,7 +42,8 @@ pub const KIND: Kind = Kind {
 fn build(section: &mut Section<'_>, given: &Given) -> Sink {
     let settings = Arc::new(Settings::read(section, given));
     let wire = LokiWire::new(Arc::clone(&settings));
-    Sink::new(move || LokiEncoder::new(Arc::clone(&settings)), wire, Transport::Http)
+    let guard = Shared::new(settings.labels.names.len(), settings.max_label_values);
+    Sink::new(move || LokiEncoder::new(Arc::clone(&settings), &guard), wire, Transport::Http)
 }
 
 #[cfg(test)]

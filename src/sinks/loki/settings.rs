@@ -56,6 +56,12 @@ pub(super) const KEYS: &[Key] = &[
         default: "100",
         help: "a label that takes more values is said once, and shown in `/status`; 0 is no limit",
     },
+    Key {
+        name: "demote",
+        kind: "true | false",
+        default: "false",
+        help: "a label that takes more than `max_label_values` is stored as structured metadata from then on, also after a restart; `false` takes it back",
+    },
     Key { name: "max_label_names", kind: "number", default: "15", help: "the store's limit for labels of a stream" },
 ];
 
@@ -75,20 +81,40 @@ pub(super) enum Encoding {
 /// A name and the template of its value.
 pub(super) type Named = (String, Template);
 
+/// One label.
+#[derive(Clone, Debug)]
+pub(super) struct Label {
+    /// Its name.
+    pub(super) name: String,
+    /// What it is for a line.
+    pub(super) template: Template,
+    /// Its place in [`Labels::names`].
+    pub(super) place: usize,
+}
+
+impl Label {
+    /// Whether it is one of `labels`: bits, by places.
+    pub(super) fn is_in(&self, labels: u64) -> bool {
+        labels != 0 && self.place < 64 && labels & (1 << self.place) != 0
+    }
+}
+
 /// Which labels a line's stream has.
 #[derive(Clone, Debug)]
 pub(super) struct Labels {
     /// Of a container's lines.
-    pub(super) workload: Vec<Named>,
+    workload: Vec<Label>,
     /// Of a file's lines.
-    pub(super) file: Vec<Named>,
+    file: Vec<Label>,
     /// Of a pipe's lines.
-    pub(super) pipe: Vec<Named>,
+    pipe: Vec<Label>,
+    /// All names, each once.
+    pub(super) names: Vec<String>,
 }
 
 impl Labels {
     /// The labels of an event's stream.
-    pub(super) fn of(&self, event: &Event<'_>) -> &[Named] {
+    pub(super) fn of(&self, event: &Event<'_>) -> &[Label] {
         if event.origin.workload.is_some() {
             &self.workload
         } else if event.origin.path.as_os_str().is_empty() {
@@ -99,29 +125,15 @@ impl Labels {
     }
 
     /// All three lists.
-    pub(super) fn lists(&self) -> [&[Named]; 3] {
+    pub(super) fn lists(&self) -> [&[Label]; 3] {
         [&self.workload, &self.file, &self.pipe]
     }
 
-    fn typed(named: Vec<Named>) -> Self {
-        Self { workload: named.clone(), file: named.clone(), pipe: named }
-    }
-
-    fn default() -> Self {
-        let list = |names: &[&str]| {
-            names.iter().filter_map(|name| Some(((*name).to_owned(), Template::placeholder(name).ok()?))).collect()
-        };
-        Self {
-            workload: list(&["namespace", "pod", "app", "container"]),
-            file: list(&["host", "path"]),
-            pipe: list(&["host", "source"]),
-        }
-    }
-
-    /// Puts the fields that every event gets into each list. A typed label of that name is nearer and stays; a default
-    /// one gives way.
-    fn add(&mut self, fields: &[(String, String)], typed: bool) {
-        for list in [&mut self.workload, &mut self.file, &mut self.pipe] {
+    /// Of three lists, those that every event gets added to each. A typed label of that name is nearer and stays; a default one
+    /// gives way.
+    fn new(lists: [Vec<Named>; 3], fields: &[(String, String)], typed: bool) -> Self {
+        let mut names = Vec::new();
+        let [workload, file, pipe] = lists.map(|mut list| {
             for (name, value) in fields {
                 let template = Template::constant(value);
                 match list.iter_mut().find(|(known, _)| known == name) {
@@ -130,7 +142,23 @@ impl Labels {
                     None => list.push((name.clone(), template)),
                 }
             }
-        }
+            let label = |(name, template): Named| {
+                let place = names.iter().position(|known| *known == name).unwrap_or_else(|| {
+                    names.push(name.clone());
+                    names.len() - 1
+                });
+                Label { name, template, place }
+            };
+            list.into_iter().map(label).collect::<Vec<_>>()
+        });
+        Self { workload, file, pipe, names }
+    }
+
+    fn default_lists() -> [Vec<Named>; 3] {
+        let list = |names: &[&str]| {
+            names.iter().filter_map(|name| Some(((*name).to_owned(), Template::placeholder(name).ok()?))).collect()
+        };
+        [list(&["namespace", "pod", "app", "container"]), list(&["host", "path"]), list(&["host", "source"])]
     }
 }
 
@@ -151,6 +179,8 @@ pub(super) struct Settings {
     pub(super) restamps_after: Option<Duration>,
     /// The most values of a label that are no news; 0 is no limit.
     pub(super) max_label_values: usize,
+    /// Whether a label that takes more is stored beside the line.
+    pub(super) demote: bool,
 }
 
 impl Settings {
@@ -184,6 +214,10 @@ impl Settings {
         let max_label_values = section.number("max_label_values").unwrap_or(100);
         let labels = labels(section, given);
         let metadata = metadata(section);
+        let demote = section.truth("demote").unwrap_or(false);
+        if demote {
+            check_demote(section, max_label_values, &labels, &metadata);
+        }
         Self {
             tenant,
             labels,
@@ -192,18 +226,21 @@ impl Settings {
             max_line,
             max_label_values: usize::try_from(max_label_values).unwrap_or(usize::MAX),
             restamps_after,
+            demote,
         }
     }
 
-    /// What the labels and the tenant of an event depend on, beside its origin.
-    pub(super) fn head_depends(&self) -> Depends {
-        let templates = self.labels.lists().into_iter().flatten().map(|(_, template)| template).chain(&self.tenant);
-        templates.fold(Depends::default(), |depends, template| depends.and(template.depends()))
-    }
-
-    /// What the metadata of an event depends on, beside its origin.
-    pub(super) fn metadata_depends(&self) -> Depends {
-        self.metadata.iter().fold(Depends::default(), |depends, (_, template)| depends.and(template.depends()))
+    /// What labels and tenant, and what the metadata of an event depend on, beside its origin, where the labels `demoted` are part
+    /// of the metadata.
+    pub(super) fn depends(&self, demoted: u64) -> (Depends, Depends) {
+        let of = |depends: Depends, template: &Template| depends.and(template.depends());
+        let mut head = self.tenant.iter().fold(Depends::default(), of);
+        let mut metadata = self.metadata.iter().map(|(_, template)| template).fold(Depends::default(), of);
+        for label in self.labels.lists().into_iter().flatten() {
+            let part = if label.is_in(demoted) { &mut metadata } else { &mut head };
+            *part = of(*part, &label.template);
+        }
+        (head, metadata)
     }
 }
 
@@ -212,10 +249,10 @@ fn labels(section: &mut Section<'_>, given: &Given) -> Labels {
     let typed = section.text_map("labels");
     let place = section.place().clone();
     let is_typed = typed.is_some();
-    let mut labels = match typed {
-        None => Labels::default(),
-        Some(entries) => Labels::typed(
-            entries
+    let lists = match typed {
+        None => Labels::default_lists(),
+        Some(entries) => {
+            let named: Vec<Named> = entries
                 .into_iter()
                 .filter_map(|(name, text, place)| {
                     check_name(section, &name, &place);
@@ -228,14 +265,15 @@ fn labels(section: &mut Section<'_>, given: &Given) -> Labels {
                         }
                     }
                 })
-                .collect(),
-        ),
+                .collect();
+            [named.clone(), named.clone(), named]
+        }
     };
     let fields = given.unique_fields();
     for (name, _) in &fields {
         check_name(section, name, &place);
     }
-    labels.add(&fields, is_typed);
+    let labels = Labels::new(lists, &fields, is_typed);
     let most = labels.lists().into_iter().map(<[_]>::len).max().unwrap_or(0);
     if most as u64 > max_names {
         section.problem(
@@ -252,6 +290,34 @@ fn check_name(section: &mut Section<'_>, name: &str, place: &Place) {
             place,
             format!("`{name}` cannot be a label's name"),
             format!("expected letters, digits and `_`, such as `{}`", labels::to_name(name)),
+        );
+    }
+}
+
+/// The most labels that can be told apart in a word.
+const DEMOTABLE_MAX: usize = 64;
+
+fn check_demote(section: &mut Section<'_>, most: u64, labels: &Labels, metadata: &[Named]) {
+    if most == 0 {
+        section.problem(
+            "`demote` without a limit would never do anything",
+            "set `max_label_values`, or leave both out for 100",
+        );
+    }
+    let entries = metadata.len() + labels.lists().into_iter().map(<[_]>::len).max().unwrap_or(0);
+    if labels.names.len() > DEMOTABLE_MAX || entries > METADATA_MAX {
+        section.problem(
+            format!("{} labels are too many for `demote`", labels.names.len()),
+            format!("at most {DEMOTABLE_MAX}, and {METADATA_MAX} together with `structured_metadata`, as Loki takes of a line"),
+        );
+    }
+    let meets =
+        |label: &&Label| metadata.iter().any(|(name, template)| *name == label.name && *template != label.template);
+    let met: Option<String> = labels.lists().into_iter().flatten().find(meets).map(|label| label.name.clone());
+    if let Some(name) = met {
+        section.problem(
+            format!("label `{name}` and structured metadata `{name}` are not the same"),
+            "with `demote` the one might have to stand beside the other: give the label another name",
         );
     }
 }

@@ -17,6 +17,8 @@ use crate::sinks::samples::{
     Sample, any_sample, build, encode, file, golden, named_file, pipe, pod, typed, typed_list, typed_map,
 };
 
+mod demote;
+
 /// A stream as a store sees it: labels, and entries of time in nanoseconds, line, metadata.
 type Stream = (String, Vec<(i128, String, Vec<(String, String)>)>);
 
@@ -224,10 +226,10 @@ fn a_restamped_line_keeps_its_own_time_beside_it() {
 #[test]
 fn restamping_is_off_unless_asked_for() {
     let mut encoder = sink(&[]).encoder();
-    assert_eq!((encoder.restamps_after(), encoder.stream(&pod()).is_some()), (None, true));
+    assert_eq!((encoder.restamps_after(), encoder.stream(&pod(), 0).is_some()), (None, true));
     let mut encoder = sink(&[("restamp_older_than", typed("30m"))]).encoder();
     let half_an_hour = Some(std::time::Duration::from_secs(1800));
-    assert_eq!((encoder.restamps_after(), encoder.stream(&pod())), (half_an_hour, None));
+    assert_eq!((encoder.restamps_after(), encoder.stream(&pod(), 0)), (half_an_hour, None));
 }
 
 #[test]

@@ -38,6 +38,7 @@ fn event<'e>(origin: &'e Arc<Origin>, level: Option<Level>, body: &'e str, field
         message: Text::Escaped(r#"say \"hi\""#),
         fields,
         flaw: None,
+        demoted: 0,
     }
 }
 

@@ -35,6 +35,7 @@ fn meets(limit: &mut Limit, path: &str, seconds: f64, bytes: u64, owed: &mut Vec
         message: Text::Plain(""),
         fields: Fields::None,
         flaw: None,
+        demoted: 0,
     };
     limit.leaves_out(&event, moment, owed)
 }

@@ -30,6 +30,7 @@ fn event<'e>(origin: &'e Arc<Origin>, body: &'e str, message: Text<'e>, fields: 
         message,
         fields,
         flaw: None,
+        demoted: 0,
     }
 }
 
