@@ -34,6 +34,7 @@ fn load(text: &str, variables: &BTreeMap<String, String>, memory: Option<u64>) -
         env: &env,
         variables: &Vec::new,
         what_is: &|_| Found::Other,
+        secret: &|_| Ok("a secret of enough bytes".to_owned()),
         memory,
         cpus: 1,
         stdout_terminal: false,

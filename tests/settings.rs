@@ -36,11 +36,19 @@ fn what_is(path: &Path) -> Found {
     }
 }
 
+fn secret(path: &str) -> Result<String, String> {
+    match path {
+        "/run/secrets/redact" => Ok("hunter2 hunter2 hunter2".to_owned()),
+        _ => Err(format!("cannot read the secret in `{path}`: no such file")),
+    }
+}
+
 fn machine() -> Machine<'static> {
     Machine {
         env: &env,
         variables: &Vec::new,
         what_is: &what_is,
+        secret: &secret,
         memory: None,
         cpus: 2,
         stdout_terminal: false,

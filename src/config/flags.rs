@@ -269,6 +269,7 @@ mod tests {
             env: &look_up,
             variables: &variables,
             what_is: &what_is,
+            secret: &|path| Err(format!("cannot read the secret in `{path}`")),
             memory: None,
             cpus: 2,
             stdout_terminal: false,

@@ -9,6 +9,7 @@ use std::io::{IsTerminal as _, stderr, stdout};
 use std::path::{Path, PathBuf};
 
 use super::vars::Env;
+use crate::deliver::secret::Source;
 
 /// The world around the settings.
 #[derive(Clone, Copy)]
@@ -19,6 +20,8 @@ pub struct Machine<'a> {
     pub variables: &'a dyn Fn() -> Vec<(String, String)>,
     /// What stands at a path.
     pub what_is: &'a dyn Fn(&Path) -> Found,
+    /// What a file holds that is a secret; why it cannot be had.
+    pub secret: &'a dyn Fn(&str) -> Result<String, String>,
     /// The memory limit of the cgroup, if it has one.
     pub memory: Option<u64>,
     /// The CPUs that this process may use, by its affinity and its cgroup's quota; at least one.
@@ -47,6 +50,7 @@ impl Machine<'static> {
             env: &|name| env::var(name).ok(), // Not UTF-8 is as good as not set: no setting could use it.
             variables: &variables,
             what_is: &what_is,
+            secret: &|path| Source::File(path.into()).read().map(|secret| secret.reveal().to_owned()),
             memory: memory_limit(&|path| fs::read_to_string(path).ok()), // Not readable: not limited, as far as we know.
             cpus: std::thread::available_parallelism().map_or(1, usize::from), // Not to be told: one is there.
             stdout_terminal: stdout().is_terminal(),

@@ -204,11 +204,13 @@ pub(super) fn sources(entries: Entries<'_>, readings: &mut Readings, problems: &
 }
 
 /// What the settings say for all sinks at once.
-pub(super) struct Common {
+pub(super) struct Common<'m> {
     /// What is replaced in all lines.
     pub(super) redact: redact::settings::Settings,
     /// What is done with all events.
     pub(super) transforms: transforms::Settings,
+    /// What a file holds that is a secret; why it cannot be had.
+    pub(super) secret: &'m dyn Fn(&str) -> Result<String, String>,
 }
 
 /// Reads the sinks. `typed_sources` are the names of all sources, the wrong ones too.
@@ -217,7 +219,7 @@ pub(super) fn sinks(
     typed_sources: &[&str],
     sources: &[Source],
     given: &Given,
-    common: &Common,
+    common: &Common<'_>,
     problems: &mut Problems,
 ) -> Vec<Sink> {
     let mut read: Vec<Sink> = Vec::new();
@@ -229,7 +231,8 @@ pub(super) fn sinks(
         section.text("type");
         let wanted = section.placed_texts("sources");
         let was = section.text("was");
-        let more = section.section("redact", &[redact::settings::KEYS], redact::settings::Settings::read);
+        let read_redact = |section: &mut Section<'_>| redact::settings::Settings::read(section, common.secret);
+        let more = section.section("redact", &[redact::settings::KEYS], read_redact);
         let steps = transforms::Settings::read(&mut section, "transforms", transforms::Of::OneSink);
         let steps = common.transforms.with(&steps, section.problems());
         let built = (kind.build)(&mut section, given);

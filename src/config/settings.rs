@@ -246,9 +246,10 @@ impl Settings {
         let fields = root.text_map("fields").unwrap_or_default();
         let fields: Vec<_> = fields.into_iter().map(|(key, value, _)| (key, value)).collect();
         let (parse, multiline) = (root.node("parse"), root.node("multiline"));
-        let redact = root.section("redact", &[redact::KEYS], redact::Settings::read).unwrap_or_default();
+        let redact = root.section("redact", &[redact::KEYS], |section| redact::Settings::read(section, machine.secret));
+        let redact = redact.unwrap_or_default();
         let transforms = transforms::Settings::read(&mut root, "transforms", transforms::Of::AllSinks);
-        let common = Common { redact, transforms };
+        let common = Common { redact, transforms, secret: machine.secret };
         let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();
         let mut readings = parts::Readings::new(parse, multiline, found);

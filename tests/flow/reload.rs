@@ -279,6 +279,41 @@ fn another_parser() {
     assert_eq!(process.terminate(), 0);
 }
 
+/// The secret of hashes stands in a file, as Kubernetes mounts it; a new one counts from a reload on, though the settings read the same.
+#[test]
+fn a_rotated_secret_of_hashes() {
+    let place = Place::new();
+    let store = Elasticsearch::start();
+    let mut file = log(&place, "logs/a.log");
+    let secret = place.path("secret");
+    let top = format!("redact: {{ presets: email, hash_secret_file: {} }}\n", secret.display());
+    let settings = settings(&place, &top, &sink("store", &store, ""));
+    fs::write(&secret, "0123456789abcdef\n").expect("written");
+    let mut process = start(&place, &settings);
+    file.write_all(b"from a@b.de\n").expect("written");
+    assert!(store.wait_until(PATIENCE, |state| state.stored() == 1));
+    fs::write(&secret, "0123456789abcdeF\n").expect("written");
+    reload(&mut process, &place, &settings);
+    file.write_all(b"from a@b.de\n").expect("written");
+    assert!(store.wait_until(PATIENCE, |state| state.stored() == 2));
+    let messages: Vec<String> = store.look(|state| {
+        let documents = state.store.indices.values().flat_map(|index| &index.documents);
+        documents.map(|document| document.json()["message"].as_str().expect("a message").to_owned()).collect()
+    });
+    // As `printf a@b.de | openssl dgst -sha256 -hmac 0123456789abcdef` has it.
+    assert_eq!(messages[0], "from [email:e277049f2d231fbe]");
+    assert!(messages[1].starts_with("from [email:") && messages[1] != messages[0], "{messages:?}");
+    // One that is gone is refused, and the old one stays.
+    fs::remove_file(&secret).expect("removed");
+    let refused = reloads(&process.admin()).1;
+    process.signal(Signal::HUP);
+    let admin = process.admin();
+    process.wait_until("it is refused", PATIENCE, || reloads(&admin).1 == refused + 1);
+    assert_eq!(process.terminate(), 0);
+    let said = process.said();
+    assert!(said.contains("cannot read the secret in") && !said.contains("0123456789"), "{said}");
+}
+
 /// Where it is asked for, a changed file is loaded by itself; one that is wrong is refused once, and stays so.
 #[test]
 fn a_changed_file_is_loaded_by_itself() {

@@ -9,6 +9,7 @@
 //! where nothing is found. What it looks at are letters, digits and signs that JSON escapes only as `\u…`.
 
 use super::address::{self, Colons};
+use super::keys;
 use super::numbers;
 use super::presets::Presets;
 use super::tokens;
@@ -69,7 +70,7 @@ impl Glance {
     /// Whether `text` may hold something.
     #[inline]
     pub(super) fn may_have(&self, text: &[u8]) -> bool {
-        if self.on.has(Presets::KEY) && tokens::is_key_line(text) || self.on.has(Presets::CARD) && has_card(text) {
+        if self.on.has(Presets::KEY) && keys::may_have(text) || self.on.has(Presets::CARD) && has_card(text) {
             return true;
         }
         let mut before = 0;

@@ -12,7 +12,8 @@
 //! In reading order:
 //! - [`Redactor`], here: a line in, a line out
 //! - [`settings`]: `redact:` of the settings; [`presets`]: what is known by name
-//! - `glance`: whether to look at all; `scan`: where to look closer; `address`, `numbers`, `tokens`: the closer looks; `hit`: what they find
+//! - `glance`: whether to look at all; `scan`: where to look closer; `address`, `numbers`, `tokens`, `keys`: the closer looks; `hit`: what
+//!   they find
 //! - `own`: the user's own patterns; `json`: inside an object; [`pairs`]: fields by name of lines that are no JSON
 //! - `replace`: what stands for a secret
 //!
@@ -23,6 +24,7 @@ mod address;
 mod glance;
 mod hit;
 mod json;
+mod keys;
 mod numbers;
 mod own;
 pub mod pairs;
@@ -84,6 +86,11 @@ impl Redactor {
     /// Whether fields of lines that are no JSON objects must be looked at as well.
     pub fn wants_fields(&self) -> bool {
         !self.names.is_empty()
+    }
+
+    /// Whether it hashes with the same key as another, or both with none.
+    pub fn hashes_as(&self, other: &Self) -> bool {
+        self.replace.has_key_of(&other.replace)
     }
 
     /// `line` without its secrets; borrowed where there are none, else from `scratch`. `cut` is where the text that was
@@ -148,7 +155,8 @@ impl Redactor {
             let rules = Inside { redactor: self, depth: depth + 1 };
             let replaced = json::replaced(text, &rules, &across);
             let is_hit = |scanner: &Scanner| scanner.is_match(text.as_bytes());
-            if replaced.is_none() && across.is_empty() && !self.scanner.as_ref().is_some_and(is_hit) {
+            let has_key = self.presets.has(Presets::KEY) && keys::may_have(text.as_bytes());
+            if replaced.is_none() && across.is_empty() && !has_key && !self.scanner.as_ref().is_some_and(is_hit) {
                 return None;
             }
             if serde_json::from_str::<&serde_json::value::RawValue>(text).is_ok() {
@@ -157,6 +165,11 @@ impl Redactor {
         }
         if let Some(scanner) = &self.scanner {
             scanner.all(text.as_bytes(), &mut across);
+        }
+        // A string of JSON that is one line is anything: an id, a signature.
+        if self.presets.has(Presets::KEY) && (depth == 0 || text.contains('\n')) {
+            let lines = keys::lines(text.as_bytes());
+            across.extend(lines.map(|(start, end)| Hit { start, end, what: Presets::KEY.index() }));
         }
         self.put(text, merged(across))
     }

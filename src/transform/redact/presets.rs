@@ -36,7 +36,7 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "slack", help: "tokens: `xoxb-…`, `xapp-…` and their kin; the secret part of web hooks" },
     Preset {
         name: "private_key",
-        help: "PEM from `BEGIN … PRIVATE KEY` to its end; also a line that is nothing but 64, 70 or 76 characters of base64",
+        help: "PEM from `BEGIN … PRIVATE KEY` to its end; also a line that is nothing but random base64: 40 characters or more, or 20 that end with `=`",
     },
     Preset { name: "bearer", help: "what follows `Bearer`, and any scheme of a header `authorization`" },
 ];

@@ -39,6 +39,12 @@ impl Replace {
         self.texts.len().saturating_sub(1)
     }
 
+    /// Whether hashes are made with the same key, or none are in both.
+    pub(super) fn has_key_of(&self, other: &Self) -> bool {
+        let mark = |replace: &Self| replace.key.as_ref().map(|key| hmac::sign(key, b"").as_ref().to_vec());
+        mark(self) == mark(other)
+    }
+
     pub(super) fn put(&self, what: usize, secret: &str, out: &mut String) {
         out.push_str(self.texts.get(what).map_or("[redacted]", String::as_str));
         let Some(key) = &self.key else { return };

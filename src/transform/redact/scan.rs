@@ -6,6 +6,7 @@
 
 use super::address::{self, Colons};
 use super::hit::{Hit, run};
+use super::keys;
 use super::numbers;
 use super::presets::Presets;
 use super::tokens::{self, Web};
@@ -66,10 +67,6 @@ impl Scanner {
     /// Gives hits to `take` as long as that wants more.
     #[inline(always)]
     fn walk(&self, text: &[u8], mut take: impl FnMut(Hit) -> bool) {
-        if self.on.has(Presets::KEY) && tokens::is_key_line(text) {
-            take(hit(Presets::KEY, (0, text.len())));
-            return;
-        }
         let mut at = 0;
         let mut from = 0;
         let mut seen = Seen::default();
@@ -166,7 +163,7 @@ impl Scanner {
             b'k' | b'K' => place(Presets::AWS, tokens::aws_secret(text, at)),
             b'_' => place(Presets::GITHUB, tokens::github(text, at)),
             b'-' => {
-                let key = on(Presets::KEY).then(|| tokens::private_key(text, at)).flatten();
+                let key = on(Presets::KEY).then(|| keys::block(text, at)).flatten();
                 let slack = || on(Presets::SLACK).then(|| tokens::slack(text, at)).flatten();
                 to(Presets::KEY, key).or_else(|| place(Presets::SLACK, slack()))
             }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use regex::Regex;
 
-use crate::model::settings::{Key, Section};
+use crate::model::settings::{Key, Place, Section};
 
 use super::presets::{PRESETS, Presets};
 
@@ -42,6 +42,12 @@ pub const KEYS: &[Key] = &[
         kind: "text",
         default: "",
         help: "instead: a keyed hash with this secret, so that equal values can be told without being seen; 16 bytes or more",
+    },
+    Key {
+        name: "hash_secret_file",
+        kind: "path",
+        default: "",
+        help: "a file that holds this secret; read at the start and when the settings are loaded anew",
     },
 ];
 
@@ -88,8 +94,8 @@ impl fmt::Debug for HashKey {
 }
 
 impl Settings {
-    /// Reads a map with [`KEYS`].
-    pub fn read(section: &mut Section<'_>) -> Self {
+    /// Reads a map with [`KEYS`]. `secret` gives what the file at a path holds, or says why it cannot.
+    pub fn read(section: &mut Section<'_>, secret: &dyn Fn(&str) -> Result<String, String>) -> Self {
         let mut settings = Self { presets: presets(section), ..Self::default() };
         for (name, text, place) in section.text_map("patterns").unwrap_or_default() {
             match Regex::new(&text) {
@@ -131,25 +137,13 @@ impl Settings {
                 text => Ok(text.to_owned()),
             }
         });
-        let key = section.node("hash_secret").map(|node| node.place.clone()).zip(section.text("hash_secret"));
-        settings.with = match (text, key) {
-            (Some(_), Some((place, _))) => {
-                section.problems().add_with_hint(
-                    &place,
-                    "`redact` has both `replace` and `hash_secret`",
-                    "leave one of them out",
-                );
+        settings.with = match (text, key(section, secret)) {
+            (Some(_), Some((name, place, _))) => {
+                let both = format!("`redact` has both `replace` and `{name}`");
+                section.problems().add_with_hint(&place, both, "leave one of them out");
                 With::Named
             }
-            (_, Some((place, key))) if key.len() < SHORTEST_KEY => {
-                section.problems().add_with_hint(
-                    &place,
-                    format!("`hash_secret` has fewer than {SHORTEST_KEY} bytes, so its hashes could be guessed"),
-                    "make one with `openssl rand -base64 32` and hand it in by a variable: `${REDACT_SECRET}`",
-                );
-                With::Named
-            }
-            (_, Some((_, key))) => With::Hash(HashKey(key)),
+            (None, Some((.., key))) => With::Hash(key),
             (Some(text), None) => With::Text(text),
             (None, None) => With::Named,
         };
@@ -169,6 +163,37 @@ impl Settings {
         }
         both
     }
+}
+
+/// The key of hashes, where one is asked for: under which name, where, and what it is.
+fn key(
+    section: &mut Section<'_>,
+    secret: &dyn Fn(&str) -> Result<String, String>,
+) -> Option<(&'static str, Place, HashKey)> {
+    let mut found = None;
+    for name in ["hash_secret", "hash_secret_file"] {
+        let Some(place) = section.node(name).map(|node| node.place.clone()) else { continue };
+        let Some(text) = section.text(name) else { continue };
+        let text = if name == "hash_secret" { Ok(text) } else { secret(&text) };
+        let problem = match text {
+            Err(why) => Some((why, "it has to be there at the start: mount it where this process may read it")),
+            Ok(_) if found.is_some() => {
+                Some(("`redact` has both `hash_secret` and `hash_secret_file`".to_owned(), "leave one of them out"))
+            }
+            Ok(key) if key.len() < SHORTEST_KEY => Some((
+                format!("`{name}` has fewer than {SHORTEST_KEY} bytes, so its hashes could be guessed"),
+                "make one with `openssl rand -base64 32` and hand it in by a variable, `${REDACT_SECRET}`, or by a file",
+            )),
+            Ok(key) => {
+                found = Some((name, place.clone(), HashKey(key)));
+                None
+            }
+        };
+        if let Some((text, hint)) = problem {
+            section.problems().add_with_hint(&place, text, hint);
+        }
+    }
+    found
 }
 
 fn is_quiet(name: &str) -> bool {

@@ -26,7 +26,12 @@ fn settings(keys: &[(&str, &str)]) -> (Settings, Vec<String>) {
     let root = Node { place: place(), value: Typed::Map(entries) };
     let mut problems = Problems::default();
     let mut section = Section::new("`redact`", &root, &[settings::KEYS], &mut problems);
-    let read = Settings::read(&mut section);
+    let read_secret = |path: &str| match path {
+        "/run/key" => Ok("fedcba9876543210".to_owned()),
+        "/run/short" => Ok("short".to_owned()),
+        _ => Err(format!("cannot read the secret in `{path}`")),
+    };
+    let read = Settings::read(&mut section, &read_secret);
     section.end();
     (read, problems.0.into_iter().map(|problem| problem.text).collect())
 }
@@ -191,6 +196,27 @@ fn names_and_words_tell_of_secrets() {
         ("-----BEGIN OPENSSH PRIVATE KEY-----".into(), "[redacted:private_key]"),
         (r#"{"k":"-----BEGIN PRIVATE KEY-----\nMIIE\n"}"#.into(), r#"{"k":"[redacted:private_key]"}"#),
         ("MIIEpAIBAAKCAQEAwJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEYzzzzzzzzz1".into(), "[redacted:private_key]"),
+        // Lines as long as their writer likes them, and the last one.
+        ("Mg6BcDg9QpAmhyUxZVCGhMjTgSzmY1SqyPpOX4HLhYcQY1TT".into(), "[redacted:private_key]"),
+        (
+            "  Mg6BcDg9QpAmhyUxZVCGhMjTgSzmY1SqyPpOX4HLhYcQY1TT0WcMGAJkqR5mS3f8aIeQ\r".into(),
+            "  [redacted:private_key]\r",
+        ),
+        ("8n0j7yQe5c0EaIeQvq8=".into(), "[redacted:private_key]"),
+        // In JSON, whole and in parts.
+        (
+            r#"{"k":"x\n-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----\ny","n":1}"#.into(),
+            r#"{"k":"x\n[redacted:private_key]\ny","n":1}"#,
+        ),
+        (
+            r#"{"k":"Mg6BcDg9QpAmhyUxZVCGhMjTgSzmY1SqyPpOX4HL\nhYcQY1TT0WcMGAJkqR5mS3f8aIeQ8n0j7yQe5c0E\n","n":1}"#
+                .into(),
+            r#"{"k":"[redacted:private_key]\n[redacted:private_key]\n","n":1}"#,
+        ),
+        (
+            r#"{"etag":"Mg6BcDg9QpAmhyUxZVCGhMjTgSzmY1SqyPpOX4HL"}"#.into(),
+            r#"{"etag":"Mg6BcDg9QpAmhyUxZVCGhMjTgSzmY1SqyPpOX4HL"}"#,
+        ),
         ("http://bob:hunter2@db.example.com/x".into(), "http://bob:[redacted:email]/x"),
         (r#"{"card":4111111111111111,"n":1}"#.into(), r#"{"card":"[redacted:credit_card]","n":1}"#),
         (r#"{"to":"jane\u0040example.com"}"#.into(), r#"{"to":"[redacted:email]"}"#),
@@ -332,6 +358,14 @@ fn what_stands_for_a_secret() {
     assert_eq!(first, "[email:e277049f2d231fbe]");
     let other_key = redactor(&[("presets", "email"), ("hash_secret", "0123456789abcdeF")]);
     assert_ne!(redact(&other_key, "a@b.de"), first);
+    let from_file = redactor(&[("presets", "email"), ("hash_secret_file", "/run/key")]);
+    let typed = redactor(&[("presets", "email"), ("hash_secret", "fedcba9876543210")]);
+    assert_eq!(redact(&from_file, "a@b.de"), redact(&typed, "a@b.de"));
+    assert!(
+        from_file.hashes_as(&typed)
+            && !from_file.hashes_as(&hashed)
+            && !typed.hashes_as(&redactor(&[("presets", "all")]))
+    );
     assert!(!format!("{hashed:?}").contains("0123456789abcdef"));
     assert!(!format!("{:?}", settings(&[("hash_secret", "0123456789abcdef")])).contains("0123456789abcdef"));
 }
@@ -349,6 +383,16 @@ fn settings_that_are_wrong() {
         (&[("replace", "a\"b")], "`replace` cannot be `a\"b`"),
         (&[("hash_secret", "short")], "`hash_secret` has fewer than 16 bytes, so its hashes could be guessed"),
         (&[("replace", "x"), ("hash_secret", "0123456789abcdef")], "`redact` has both `replace` and `hash_secret`"),
+        (
+            &[("hash_secret_file", "/run/short")],
+            "`hash_secret_file` has fewer than 16 bytes, so its hashes could be guessed",
+        ),
+        (&[("hash_secret_file", "/run/none")], "cannot read the secret in `/run/none`"),
+        (
+            &[("hash_secret_file", "/run/key"), ("hash_secret", "0123456789abcdef")],
+            "`redact` has both `hash_secret` and `hash_secret_file`",
+        ),
+        (&[("replace", "x"), ("hash_secret_file", "/run/key")], "`redact` has both `replace` and `hash_secret_file`"),
         (&[("preset", "all")], "unknown key `preset` in `redact`"),
     ] {
         assert_eq!(settings(keys).1, [expected]);

@@ -3,8 +3,6 @@
 //! **Invariant**: only the secret is taken, not the name or the word that tells of it. A beginning alone is not enough: it
 //! must be as long as those that are given out.
 
-use memchr::memmem;
-
 use super::hit::{begins_with, ends_with, run, word_at, word_before};
 
 fn is_base64url(byte: u8) -> bool {
@@ -135,30 +133,6 @@ pub(super) fn slack_hook(text: &[u8], at: usize) -> Option<(usize, usize)> {
     }
     let end = run(text, start, |byte| byte.is_ascii_alphanumeric() || byte == b'/');
     (end - start >= 20).then_some((start, end))
-}
-
-/// The private key whose first hyphen is at `at`: to the end of its last line, or of the text.
-pub(super) fn private_key(text: &[u8], at: usize) -> Option<usize> {
-    let rest = text[at..].strip_prefix(b"-----BEGIN ")?;
-    let label = run(rest, 0, |byte| byte.is_ascii_uppercase() || byte == b' ');
-    let is_private = rest[..label].ends_with(b"PRIVATE KEY") || rest[..label].ends_with(b"PRIVATE KEY BLOCK");
-    if !is_private || !rest[label..].starts_with(b"-----") {
-        return None;
-    }
-    let body = at + 11 + label + 5;
-    let Some(last) = memmem::find(&text[body..], b"-----END ") else { return Some(text.len()) };
-    let end = body + last + 9;
-    Some(memmem::find(&text[end..], b"-----").map_or(text.len(), |len| end + len + 5))
-}
-
-/// Whether a whole line is one of a private key that was written line by line: 64 (or 70, or 76) characters of base64, of
-/// all kinds. Hashes in hexadecimal digits are not.
-pub(super) fn is_key_line(line: &[u8]) -> bool {
-    matches!(line.len(), 64 | 70 | 76)
-        && line.iter().all(|byte| is_base64(*byte))
-        && line.iter().any(|byte| matches!(byte, b'g'..=b'z'))
-        && line.iter().any(|byte| matches!(byte, b'G'..=b'Z'))
-        && line.iter().any(u8::is_ascii_digit)
 }
 
 /// The token behind `Bearer`, or behind `Basic` in a header, whose `b` is at `at`.
