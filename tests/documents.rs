@@ -68,6 +68,7 @@ fn settings() {
         "time" => Some(keys(&[parse::moment::KEYS])),
         "presets" => Some(presets()),
         "transforms" => Some(keys(&[transforms::KEYS])),
+        "metrics" => Some(keys(&[tailwater::transform::count::settings::KEYS])),
         "traces" => Some(traces()),
         "source" => Some(keys(&[parts::SOURCE_KEYS])),
         "sources" => Some(sources::KINDS.iter().map(|kind| section(kind.name, kind.help, kind.keys)).collect()),

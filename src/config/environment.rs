@@ -17,6 +17,7 @@ use super::keys::keys_below;
 use super::parts::{sink_tables, source_tables};
 use super::yaml;
 use crate::model::settings::{Key, Node, Place, Problems, Value};
+use crate::transform::count::settings as count;
 use crate::transform::settings as transforms;
 use crate::{sinks, sources};
 
@@ -96,6 +97,7 @@ impl Level {
             "map of sources" => Self::Parts(sources::KINDS.iter().flat_map(source_tables).collect()),
             "map of sinks" => Self::Parts(sinks::KINDS.iter().flat_map(sink_tables).collect()),
             "map of transforms" => Self::Parts(vec![transforms::KEYS]),
+            "map of metrics" => Self::Parts(vec![count::KEYS]),
             "parser" => Self::Names,
             "preset, or a list of them" | "template, or a list of names" => Self::List,
             kind if kind.starts_with("map of ") => Self::Names,

@@ -15,6 +15,7 @@ use crate::parse::Parser;
 use crate::parse::recipe::Recipe;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
+use crate::transform::count::settings as count;
 use crate::transform::redact::{self, Redactor};
 use crate::transform::settings as transforms;
 use crate::transform::steps::Steps;
@@ -279,6 +280,8 @@ pub(super) fn sinks(
             );
         }
     }
+    let counted = read.iter().map(|sink| (&sink.place, sink.steps.metrics().collect()));
+    count::check_same(counted, problems);
     // With a sink left out above, whose sources are not known, nothing can be said.
     if problems.0.is_empty() {
         unused(sources, &read, problems);

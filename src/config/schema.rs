@@ -13,6 +13,7 @@ use super::show::is_value;
 use crate::frame::group::traces::LANGUAGES;
 use crate::model::settings::Key;
 use crate::model::units::{DURATION_UNITS, SIZE_UNITS};
+use crate::transform::count::settings as count;
 use crate::transform::redact::presets::PRESETS;
 use crate::transform::settings as transforms;
 use crate::{parse, sinks, sources};
@@ -67,6 +68,11 @@ fn shape(key: &Key) -> Value {
             "propertyNames": { "pattern": "^[A-Za-z0-9_.-]+$" },
             "additionalProperties": object(&[transforms::KEYS]),
         }),
+        (None, "map of metrics") => json!({
+            "type": "object",
+            "propertyNames": { "pattern": "^[A-Za-z_:][A-Za-z0-9_:]*$" },
+            "additionalProperties": object(&[count::KEYS]),
+        }),
         (None, "parser") => {
             let names: Vec<_> = parse::KINDS.iter().map(|kind| kind.name).collect();
             either([json!({ "enum": names }), json!({ "type": "object" })])
@@ -102,6 +108,9 @@ fn value(kind: &str) -> Option<Value> {
         let names = ["all"].into_iter().chain(PRESETS.iter().map(|preset| preset.name)).collect::<Vec<_>>();
         let item = json!({ "enum": names });
         return Some(either([item.clone(), json!({ "type": "array", "items": item })]));
+    }
+    if kind == "list of numbers" {
+        return Some(either([json!({ "type": "number" }), json!({ "type": "array", "items": text() })]));
     }
     if kind == "preset, or a list of them" {
         return Some(multiline([]));
@@ -192,7 +201,7 @@ mod tests {
     fn every_kind_of_value_is_known() {
         let parts = sinks::KINDS.iter().flat_map(sink_tables).chain(sources::KINDS.iter().flat_map(source_tables));
         let maps = MAPS.iter().map(|(_, known)| *known);
-        for key in [KEYS].into_iter().chain(parts).chain(maps).flatten() {
+        for key in [KEYS, transforms::KEYS, count::KEYS].into_iter().chain(parts).chain(maps).flatten() {
             assert_ne!(shape(key), json!({}), "`{}` is a {}, which the schema does not know", key.name, key.kind);
         }
     }

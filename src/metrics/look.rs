@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::flow::account::{Account, Tally};
 use crate::model::origin::Origin;
+use crate::transform::count::{self, Counted};
 
 /// What a pipeline says of itself.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -16,6 +17,8 @@ pub struct Look {
     pub account: Account,
     /// What its transforms have left out, in their order.
     pub filtered: Vec<FilteredLook>,
+    /// What its transforms have made metrics of.
+    pub counted: Vec<Counted>,
     /// Bytes that were gone before they could be read.
     pub unreachable: u64,
     /// What is there and not settled, over all its origins.
@@ -38,6 +41,7 @@ impl Look {
                 None => self.filtered.push(more),
             }
         }
+        count::merge(&mut self.counted, &other.counted);
         self.unreachable += other.unreachable;
         self.lag.add(other.lag);
         self.since_progress = self.since_progress.max(other.since_progress);

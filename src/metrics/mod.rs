@@ -4,6 +4,7 @@
 //! - `pipeline`: the series of a pipeline
 //! - [`beat`]: whether a loop still turns
 //! - [`look`]: what a pipeline says of itself when it is asked
+//! - [`counted`]: series that the settings make of events
 //! - `workloads`: series per workload, for those who want them
 //! - `maker`: makes series and registers them
 //! - `process`: what the kernel knows of this process
@@ -14,6 +15,7 @@
 #![expect(clippy::disallowed_methods, reason = "the process's own series come from /proc, ages from the clock")]
 
 pub mod beat;
+pub mod counted;
 pub mod look;
 mod maker;
 mod pipeline;
@@ -151,9 +153,10 @@ impl Metrics {
             return format!("# {error}\n");
         }
         let mut page = String::from_utf8_lossy(&out).into_owned();
+        let looks: Vec<_> = pipelines.iter().map(|(name, pipeline)| (name.as_str(), pipeline.published())).collect();
+        let counted: Vec<_> = looks.iter().map(|(name, look)| (*name, look.counted.clone())).collect();
+        counted::render(&counted, &mut page);
         if workloads {
-            let looks: Vec<_> =
-                pipelines.iter().map(|(name, pipeline)| (name.as_str(), pipeline.published())).collect();
             workloads::render(&looks, &mut page);
         }
         page

@@ -79,7 +79,7 @@ pub(super) fn render(pipelines: &[(&str, Look)], page: &mut String) {
     }
 }
 
-fn escaped(value: &str) -> String {
+pub(super) fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 

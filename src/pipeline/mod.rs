@@ -56,6 +56,7 @@ use crate::metrics::look::{Doing, Look};
 use crate::model::batch::{Batch, Report};
 use crate::model::feed::Signal;
 use crate::model::origin::{Format, OriginId};
+use crate::transform::count::Counted;
 use crate::transform::summary::SummaryLine;
 use books::Books;
 use feeds::FeedState;
@@ -174,6 +175,8 @@ pub struct Pipeline {
     refit: Option<Box<Refit>>,
     /// Batch → the lines of our own in it that are not answered for.
     told: HashMap<u64, Vec<SummaryLine>>,
+    /// What transforms have counted under earlier settings.
+    counted: Vec<Counted>,
     /// What the clock of transforms with memory counts from.
     started: Instant,
     /// When a batch last left.
@@ -225,6 +228,7 @@ impl Pipeline {
             stop: None,
             refit: None,
             told: HashMap::new(),
+            counted: Vec::new(),
             started: Instant::now(),
             last_batch: None,
             has_unwritten: false,
@@ -470,7 +474,8 @@ impl Pipeline {
             () if state.at_end => Doing::AtEnd,
             () => Doing::Reading,
         };
-        self.books.look(self.feeds.values().map(|state| (&**state, doing(state))), with_origins)
+        let look = self.books.look(self.feeds.values().map(|state| (&**state, doing(state))), with_origins);
+        Look { counted: self.counted(), ..look }
     }
 
     fn summary(&self) -> Summary {

@@ -51,6 +51,7 @@ impl Pipeline {
         self.reader = Reader::new(tools.max_line, MAX_OPEN, tools.multiline.clone());
         self.books.take_steps(tools.steps.names());
         let owed = self.take_back_told();
+        self.counted = self.counted();
         self.forge = Forge::new(tools);
         self.take_labels_up();
         self.forge.owed = owed;

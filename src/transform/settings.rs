@@ -7,6 +7,7 @@ use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
 use crate::model::template::Template;
 
 use super::condition::Condition;
+use super::count::Counts;
 use super::limit::{self, Limit};
 use super::sample::{self, Sample};
 use super::shape::Change;
@@ -38,6 +39,12 @@ pub const KEYS: &[Key] = &[
         default: "",
         help: "so many lines or bytes a second go on, others are left out; on a sink only",
     },
+    Key {
+        name: "metrics",
+        kind: "map of metrics",
+        default: "",
+        help: "counters and histograms on `/metrics`, made of the lines, which all go on; on a sink only",
+    },
     Key { name: "rename", kind: "map of names", default: "", help: "fields get other names: old and new" },
     Key { name: "remove", kind: "list of names", default: "", help: "fields that are taken away" },
     Key {
@@ -67,7 +74,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Those that remember what came before: only a sink can have them.
-const ON_A_SINK: &[&str] = &["limit"];
+const ON_A_SINK: &[&str] = &["limit", "metrics"];
 
 /// Where a map of transforms stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +130,15 @@ fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) ->
     made.extend(sample.map(|sample| sample.map(What::Sample)));
     let limit = section.section("limit", &[limit::KEYS], |section| Limit::read(section, name));
     made.extend(limit.map(|limit| limit.map(|limit| What::Limit(Box::new(limit)))));
+    if section.node("metrics").is_some() {
+        let before = section.problems().0.len();
+        let metrics = section.entries("metrics");
+        if metrics.is_empty() && section.problems().0.len() == before {
+            let hint = "write a name and what it counts: `metrics: { app_lines_total: { help: Lines. } }`";
+            section.problem(format!("`metrics` of {} has no metric", section.what()), hint);
+        }
+        made.push(Counts::read(&metrics, name, section.problems()).map(What::Count));
+    }
     made.extend(changes(&mut section).into_iter().map(|change| change.map(What::Shape)));
     if made.len() != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
         let names: Vec<_> = KEYS.iter().map(|key| format!("`{}`", key.name)).collect();

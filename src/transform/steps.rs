@@ -11,6 +11,7 @@ use crate::model::event::Event;
 use crate::model::time::Time;
 
 use super::condition::{Answer, Condition, Wants};
+use super::count::{Counted, Counts, Metric};
 use super::limit::Limit;
 use super::sample::Sample;
 use super::shape::{self, Change};
@@ -62,6 +63,8 @@ pub enum What {
     Sample(Sample),
     /// Leaves out what is too much.
     Limit(Box<Limit>),
+    /// Counts, and leaves out nothing.
+    Count(Counts),
 }
 
 impl Steps {
@@ -90,6 +93,7 @@ impl Steps {
             What::Sample(sample) if sample.wants_fields() => Wants::All,
             What::Sample(_) => Wants::Level,
             What::Limit(limit) if limit.wants_fields() => Wants::All,
+            What::Count(counts) => counts.wants(),
             What::Limit(limit) => limit.when().map_or(Wants::Level, Condition::wants),
         };
         self.steps.iter().map(of).max().unwrap_or_default()
@@ -116,6 +120,31 @@ impl Steps {
                 limit.look(clock, all, owed);
             }
         }
+    }
+
+    /// What the steps have counted.
+    pub fn counted(&self) -> Vec<Counted> {
+        self.counts().flat_map(Counts::counted).collect()
+    }
+
+    /// The metrics that they count.
+    pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
+        self.counts().flat_map(Counts::metrics)
+    }
+
+    fn counts(&self) -> impl Iterator<Item = &Counts> {
+        self.steps.iter().filter_map(|step| match &step.what {
+            What::Count(counts) => Some(counts),
+            _ => None,
+        })
+    }
+
+    /// A metric that has met more labels than it may have series; each is given once.
+    pub fn overflows(&mut self) -> Option<String> {
+        self.steps.iter_mut().find_map(|step| match &mut step.what {
+            What::Count(counts) => counts.overflows(),
+            _ => None,
+        })
     }
 
     /// A step that had to forget what it should still remember, since it was last asked.
@@ -170,7 +199,7 @@ impl What {
     fn remembers(&self) -> bool {
         match self {
             Self::Limit(_) => true,
-            Self::Keep(_) | Self::Drop(_) | Self::Shape(_) | Self::Sample(_) => false,
+            Self::Keep(_) | Self::Drop(_) | Self::Shape(_) | Self::Sample(_) | Self::Count(_) => false,
         }
     }
 }
@@ -183,6 +212,11 @@ impl Step {
             What::Drop(condition) => (&*condition, true),
             What::Shape(_) => return false,
             What::Sample(sample) => return !sample.keeps(event),
+            What::Count(counts) => {
+                let wrong = counts.count(event);
+                (0..wrong).for_each(|_| note(run.wrong, at));
+                return false;
+            }
             What::Limit(limit) => {
                 return limit.when().is_none_or(|when| holds(when, at, event, run))
                     && limit.leaves_out(event, run.moment, run.owed);

@@ -137,3 +137,62 @@ fn what_is_unanswered_at_a_change_of_settings_is_told_again() {
     run.process.wait_until("it is told", PATIENCE, said);
     assert_eq!(run.process.terminate(), 0);
 }
+
+/// On `/metrics`, with the sink's name, of what other transforms have left; over a change of settings counts go on.
+#[test]
+fn lines_become_metrics() {
+    let store = Loki::start_at(NOW);
+    let stage = Stage::new();
+    let line =
+        |at: u64| format!("{{\"status\":{},\"took\":{}.5}}", if at.is_multiple_of(10) { 500 } else { 200 }, at % 3);
+    stage.add(&(0..30).map(line).collect::<Vec<_>>());
+    let own = "transforms: { fine: { drop: 'fields.took > 2.0' }, numbers: { metrics: { \
+               app_requests_total: { help: \"Requests \\\\ all.\", labels: { status: '{fields.status}', pod: '{pod}' } }, \
+               app_seconds: { value: fields.took, buckets: [1, 2], when: fields.status == 200 }, \
+               app_wrong_total: { value: fields.nothing } } } }";
+    let sink = format!("type: loki, url: '{}', {}", store.url(), quick(own));
+    let mut run = stage.start(&sink);
+    run.wait_for("lines_delivered_total", "", 20);
+    let series =
+        |page: &str| -> Vec<String> { page.lines().filter(|line| line.contains("app_")).map(str::to_owned).collect() };
+    // Of 0, 1, … 29 those that leave 2 when divided by 3 are left out; 0, 10 and 0 + 10 of the rest are failures.
+    let expected = [
+        "# HELP app_requests_total Requests \\\\ all.",
+        "# TYPE app_requests_total counter",
+        "app_requests_total{pipeline=\"store\",status=\"200\",pod=\"cart-0\"} 18",
+        "app_requests_total{pipeline=\"store\",status=\"500\",pod=\"cart-0\"} 2",
+        "# HELP app_seconds app_seconds",
+        "# TYPE app_seconds histogram",
+        "app_seconds_bucket{pipeline=\"store\",le=\"1\"} 9",
+        "app_seconds_bucket{pipeline=\"store\",le=\"2\"} 18",
+        "app_seconds_bucket{pipeline=\"store\",le=\"+Inf\"} 18",
+        "app_seconds_sum{pipeline=\"store\"} 18",
+        "app_seconds_count{pipeline=\"store\"} 18",
+        "# HELP app_wrong_total app_wrong_total",
+        "# TYPE app_wrong_total counter",
+    ];
+    assert_eq!(series(&run.page()), expected);
+    stage.settings(&sink.replace("transforms:", "labels: { job: other }, transforms:"));
+    run.process.signal(Signal::HUP);
+    run.wait_for("reloads_total", "applied", 1);
+    assert_eq!(series(&run.page()), expected);
+    assert_eq!(run.process.terminate(), 0);
+}
+
+/// Labels with too many values are counted in one series, and that is said once.
+#[test]
+fn too_many_series_are_one() {
+    let store = Loki::start_at(NOW);
+    let stage = Stage::with_lines(50);
+    let own = "transforms: { numbers: { metrics: { app_lines_total: { max_series: 3, labels: { level: '{level}', path: '{path}' } }, \
+               app_ids_total: { max_series: 3, labels: { id: '{fields.n}' } } } } }";
+    stage.add(&(0..50).map(|n| format!("n={n} a=b")).collect::<Vec<_>>());
+    let mut run = stage.start(&format!("type: loki, url: '{}', {}", store.url(), quick(own)));
+    run.wait_for("lines_delivered_total", "", 100);
+    let page = run.page();
+    assert!(page.contains("app_ids_total{pipeline=\"store\",id=\"_other\"} 48\n"), "{page}");
+    assert_eq!(page.matches("\napp_ids_total{").count(), 4);
+    assert_eq!(page.matches("\napp_lines_total{").count(), 1);
+    assert_eq!(run.process.terminate(), 0);
+    assert_eq!(run.process.said().matches("meets more labels than `max_series`").count(), 1);
+}

@@ -9,9 +9,11 @@ use serde_json::{Value, json};
 
 use super::trial::{Seen, Shown};
 use super::whose::Whose;
+use crate::metrics::counted as metrics;
 use crate::model::event::{Flaw, TimeSource};
 use crate::model::origin::Format;
 use crate::model::text;
+use crate::transform::count::Counted;
 
 /// So many lines of one event are shown.
 const SHOWN: usize = 20;
@@ -35,6 +37,8 @@ pub struct Trial {
     pub sink: Arc<str>,
     /// Its events, in order.
     pub seen: Vec<Seen>,
+    /// What its transforms would count.
+    pub counted: Vec<Counted>,
     /// What its transforms with memory would say, in lines of their own.
     pub said: Vec<String>,
     /// The same before anything was replaced in them, where something may be.
@@ -155,7 +159,20 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             _ = writeln!(page, "  {bold}{}{reset}", shown(said));
         }
     }
+    for trial in trials.iter().filter(|trial| !trial.counted.is_empty()) {
+        _ = writeln!(page, "\n{dim}and `/metrics` would say{reset}");
+        for line in counted(trial) {
+            _ = writeln!(page, "  {bold}{}{reset}", shown(&line));
+        }
+    }
     page
+}
+
+/// The series of a trial, as on `/metrics`.
+fn counted(trial: &Trial) -> Vec<String> {
+    let mut series = String::new();
+    metrics::render(&[(&*trial.sink, trial.counted.clone())], &mut series);
+    series.lines().filter(|line| !line.starts_with('#')).map(Into::into).collect()
 }
 
 /// What was found out about an event, step by step.
@@ -231,6 +248,11 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
     for trial in trials {
         for said in &trial.said {
             let object = json!({ "lines": [], "source": &*whose.origin.source, "said": { (&*trial.sink): said } });
+            _ = writeln!(page, "{object}");
+        }
+        if !trial.counted.is_empty() {
+            let object =
+                json!({ "lines": [], "source": &*whose.origin.source, "counted": { (&*trial.sink): counted(trial) } });
             _ = writeln!(page, "{object}");
         }
     }

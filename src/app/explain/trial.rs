@@ -24,6 +24,7 @@ use crate::pipeline::feeds::FeedState;
 use crate::pipeline::forge::Forge;
 use crate::pipeline::turn::{End, Reader};
 use crate::transform::condition::Wants;
+use crate::transform::count::Counted;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::{Run, Steps};
 use crate::transform::summary::SummaryLine;
@@ -71,6 +72,8 @@ pub struct Shown {
 pub struct Trial {
     /// Its events, in order.
     pub seen: Vec<Seen>,
+    /// What its transforms would count.
+    pub counted: Vec<Counted>,
     /// What its transforms with memory would say of them, in lines of their own.
     pub said: Vec<String>,
 }
@@ -130,7 +133,8 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
     }
     let Shared { steps, owed, .. } = &mut *locked(&shared);
     steps.look(Duration::ZERO, true, owed);
-    Trial { seen: all, said: owed.drain(..).map(|line| line.text).collect() }
+    let counted = steps.counted();
+    Trial { counted, seen: all, said: owed.drain(..).map(|line| line.text).collect() }
 }
 
 fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {

@@ -12,6 +12,7 @@ use super::Forge;
 use crate::model::event::Event;
 use crate::model::time::Time;
 use crate::pipeline::Pipeline;
+use crate::transform::count::Counted;
 use crate::transform::summary::SummaryLine;
 
 /// What must fit behind a line of our own.
@@ -106,8 +107,29 @@ impl Pipeline {
         }
     }
 
-    /// Says, once for each, which transforms meet more keys than they can remember.
+    /// What transforms have counted, under earlier settings too.
+    pub(in crate::pipeline) fn counted(&self) -> Vec<Counted> {
+        let mut counted = self.forge.tools.steps.counted();
+        for now in &mut counted {
+            if let Some(before) = self.counted.iter().find(|before| before.metric.name == now.metric.name) {
+                now.merge(before);
+            }
+        }
+        counted
+    }
+
+    /// Says, once for each, which metrics have more labels than series, and which transforms meet more keys than they can remember.
     pub(in crate::pipeline) fn say_forgetful(&mut self) {
+        while let Some(metric) = self.forge.tools.steps.overflows() {
+            if self.metrics.forgets(&metric) {
+                warn!(
+                    sink = %self.name,
+                    metric,
+                    "a metric of the settings meets more labels than `max_series`; the rest is counted in one series, whose labels are \
+                     `_other`. No count is lost. Take out the label with many values, or raise the limit"
+                );
+            }
+        }
         while let Some(name) = self.forge.tools.steps.forgetful() {
             if self.metrics.forgets(&name) {
                 warn!(
