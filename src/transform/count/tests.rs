@@ -48,6 +48,7 @@ fn meets(counts: &mut Counts, line: &str) -> u64 {
         message: Text::Plain(line),
         fields: Fields::Json(line),
         flaw: None,
+        demoted: 0,
     })
 }
 
