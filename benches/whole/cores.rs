@@ -20,14 +20,16 @@ use tailwater::transform::redact::Redactor;
 
 use crate::clock::cpu_of;
 use crate::floors;
+use crate::parsers;
 use crate::sample::{Kind, Line, Sample, encode, request, with_events};
 use crate::table::{Layer, Table};
+use crate::transforms;
 
 const MAX_LINE: usize = 256 << 10;
 const COMBINED: &str = r#"^(?<client>\S+) \S+ (?<user>\S+) \[(?<time>[^\]]+)\] "(?<method>[A-Z]+) (?<url>\S+) [^"]*" (?<status>\d{3}) (?<size>\d+|-)"#;
 
 /// Measures every core once.
-pub fn round(sample: &Sample, table: &mut Table) {
+pub fn round(sample: &Sample, table: &mut Table) -> Result<(), String> {
     let mut add = |name: &'static str, floor: &'static [&'static str], handled: usize, cpu: f64| {
         let row = table.row(Layer::Core, name, floor);
         row.cpu.push(sample.per_gib(cpu));
@@ -37,10 +39,14 @@ pub fn round(sample: &Sample, table: &mut Table) {
     redacting(sample, &mut add);
     filtering(sample, &mut add);
     parsing(sample, &mut add);
+    parsers::round(sample, &mut add)?;
+    transforms::round(sample, &mut add)?;
     sinks(sample, &mut add);
+    Ok(())
 }
 
-type Add<'a> = dyn FnMut(&'static str, &'static [&'static str], usize, f64) + 'a;
+/// Takes a row: its name, its floors, the bytes it handled, and its CPU seconds.
+pub type Add<'a> = dyn FnMut(&'static str, &'static [&'static str], usize, f64) + 'a;
 
 fn framing(sample: &Sample, add: &mut Add<'_>) {
     let cut = || sample.parts.iter().map(|part| Lines::new(&part.bytes, 0).map(black_box).count()).sum::<usize>();

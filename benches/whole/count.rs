@@ -78,7 +78,7 @@ pub fn once() -> Result<(), String> {
     let options = Options { size: SIZE, pods: 8, sample: SIZE, ..Options::default() };
     let sample = Sample::take(&Input::generate(&options)?, SIZE)?;
     let mut table = Table::default();
-    cores::round(&sample, &mut table);
+    cores::round(&sample, &mut table)?;
     println!("{}", sample.bytes);
     table.rows.iter().filter(|row| row.layer == Layer::Core).for_each(|row| println!("{}", row.name));
     Ok(())

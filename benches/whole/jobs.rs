@@ -33,16 +33,19 @@ struct Job {
     is_pipe: bool,
     sink: Sink,
     workers: usize,
+    /// A condition that leaves lines out, none of those that are there.
+    drop: Option<&'static str>,
     /// The steps that it cannot avoid.
     floor: &'static [&'static str],
 }
 
-const JOBS: [Job; 9] = [
+const JOBS: [Job; 10] = [
     Job {
         name: "pipe → stdout json",
         is_pipe: true,
         sink: Sink::Stdout,
         workers: 1,
+        drop: None,
         floor: &[READ, CUT, TIME, WALK, COPY_JSON],
     },
     Job {
@@ -50,14 +53,31 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::Stdout,
         workers: 1,
+        drop: None,
         floor: &[READ, CUT, TIME, WALK, COPY_JSON],
     },
-    Job { name: "files → null", is_pipe: false, sink: Sink::Null, workers: 1, floor: &[READ, CUT, TIME, LEVEL] },
+    Job {
+        name: "files → null",
+        is_pipe: false,
+        sink: Sink::Null,
+        workers: 1,
+        drop: None,
+        floor: &[READ, CUT, TIME, LEVEL],
+    },
+    Job {
+        name: "files → null, but for a condition",
+        is_pipe: false,
+        sink: Sink::Null,
+        workers: 1,
+        drop: Some("fields.path == '/health'"),
+        floor: &[READ, CUT, TIME, LEVEL],
+    },
     Job {
         name: "files → loki",
         is_pipe: false,
         sink: Sink::Loki,
         workers: 1,
+        drop: None,
         floor: &[READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI],
     },
     Job {
@@ -65,6 +85,7 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::Bulk,
         workers: 1,
+        drop: None,
         floor: &[READ, CUT, TIME, WALK, COPY_BULK, SEND_BULK],
     },
     Job {
@@ -72,6 +93,7 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::BulkGzip,
         workers: 1,
+        drop: None,
         floor: &[READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP],
     },
     Job {
@@ -79,6 +101,7 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::LokiAndBulkGzip,
         workers: 1,
+        drop: None,
         floor: &[
             READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI, READ, CUT, TIME, WALK, COPY_BULK, GZIP, SEND_GZIP,
         ],
@@ -88,6 +111,7 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::Null,
         workers: 2,
+        drop: None,
         floor: &[READ, CUT, TIME, LEVEL],
     },
     Job {
@@ -95,6 +119,7 @@ const JOBS: [Job; 9] = [
         is_pipe: false,
         sink: Sink::Loki,
         workers: 2,
+        drop: None,
         floor: &[READ, CUT, TIME, LEVEL, COPY_LOKI, SNAPPY, SEND_LOKI],
     },
 ];
@@ -168,13 +193,17 @@ fn run_in(job: &Job, input: &Input, server: &Server, options: &Options, scratch:
             stdin = Stdin::StopWhen(Box::new(move || Server::requests_at(port).map(|requests| requests > 0)));
         }
     }
-    let mut program = options.binary.clone();
+    let mut variables = Vec::new();
     if job.workers > 1 {
+        let sink = if job.sink == Sink::Null { "NULL" } else { "LOKI" };
+        variables.push(format!("TAILWATER__SINKS__{sink}__WORKERS={}", job.workers));
+    }
+    variables.extend(job.drop.map(|condition| format!("TAILWATER__TRANSFORMS__IT__DROP={condition}")));
+    let mut program = options.binary.clone();
+    if !variables.is_empty() {
         // `env` becomes the program.
-        let workers = ["NULL", "LOKI"].map(|sink| format!("TAILWATER__SINKS__{sink}__WORKERS={}", job.workers));
-        let of_sink = if job.sink == Sink::Null { &workers[0] } else { &workers[1] };
-        let before = [of_sink.clone(), program.display().to_string()];
-        arguments.splice(0..0, before);
+        variables.push(program.display().to_string());
+        arguments.splice(0..0, variables);
         program = PathBuf::from("/usr/bin/env");
     }
     let run = child::run(&program, &arguments, stdin, Stdio::null(), scratch)?;

@@ -25,6 +25,7 @@ mod input;
 mod jobs;
 mod live;
 mod options;
+mod parsers;
 mod reference;
 mod report;
 mod sample;
@@ -32,6 +33,7 @@ mod server;
 #[path = "../../tests/support/mod.rs"]
 mod support;
 mod table;
+mod transforms;
 
 use std::process::ExitCode;
 
@@ -79,7 +81,7 @@ fn bench(arguments: &[String]) -> Result<(), String> {
             floors::round(&sample, &server, &mut table)?;
         }
         if options.has(table::Layer::Core) {
-            cores::round(&sample, &mut table);
+            cores::round(&sample, &mut table)?;
         }
         if options.has(table::Layer::Whole) {
             jobs::round(&input, &server, &options, &mut table)?;

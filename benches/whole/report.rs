@@ -31,7 +31,7 @@ pub fn render(options: &Options, input: &Input, sample: &Sample, table: &Table) 
     line(format!("- load of the machine at the end: {}", read("/proc/loadavg")));
     line(String::new());
     line("CPU is user and system seconds for a GiB of input: the median, least and most of the rounds. `handled` is the \
-          bytes that a step really has before it (of a job: that left the program), as a share of the input. `of floor` is \
+          bytes that a step really has before it (of a job: that left the program), as a share of the input; `of those` is for a GiB of them. `of floor` is \
           the floor's CPU divided by the row's: 100 % is a program of nothing but bare loops.".to_owned());
     for layer in Layer::ALL {
         let rows: Vec<&Row> = table.rows.iter().filter(|row| row.layer == layer).collect();
@@ -56,7 +56,7 @@ fn section(layer: Layer, rows: &[&Row], table: &Table) -> String {
     out += "| what | handled | CPU s/GiB | min..max |";
     out += match layer {
         Layer::Floor => "\n|---|---:|---:|---:|\n",
-        Layer::Core => " floor | of floor |\n|---|---:|---:|---:|---:|---:|\n",
+        Layer::Core => " CPU s/GiB of those | floor | of floor |\n|---|---:|---:|---:|---:|---:|---:|\n",
         Layer::Whole | Layer::Live => {
             " system | floor | of floor | wall s/GiB | MiB/s | peak MiB |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n"
         }
@@ -65,6 +65,9 @@ fn section(layer: Layer, rows: &[&Row], table: &Table) -> String {
         let cpu = Spread::of(&row.cpu);
         let handled = if row.handled > 0.0 { format!("{:.2}", row.handled) } else { "–".to_owned() };
         out += &format!("| {} | {handled} | {:.2} | {:.2}..{:.2} |", row.name, cpu.median, cpu.min, cpu.max);
+        if layer == Layer::Core {
+            out += &format!(" {:.2} |", cpu.median / row.handled);
+        }
         if is_whole {
             out += &format!(" {:.2} |", Spread::of(&row.system).median);
         }

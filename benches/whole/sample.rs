@@ -40,6 +40,7 @@ pub struct Part {
 }
 
 /// An application line.
+#[derive(Clone)]
 pub struct Line {
     /// Index into the parts.
     pub part: usize,
@@ -245,25 +246,27 @@ sinks:
                 "state_dir: /x\nsources: {{ p: {{ type: kubernetes, path: /var/log/pods }} }}\nsinks: {{ out: {{ type: stdout, format: {format} }} }}\n"
             )
         };
-        let load = |text: &str| {
-            let machine = Machine { memory: None, ..Machine::real() };
-            let settings = Settings::from_file(text.as_bytes(), "bench", &LogTyped::default(), &machine);
-            settings.map_err(|problems| format!("{problems:?}"))
-        };
         let find = |settings: &Settings, name: &str| {
             let found = settings.sinks.iter().find(|sink| &*sink.name == name);
             found.map(|sink| sink.sink.clone()).ok_or_else(|| format!("no sink `{name}`"))
         };
-        let stores = load(text)?;
+        let stores = settings(text)?;
         Ok(Sinks {
             loki: find(&stores, "loki")?,
             bulk: find(&stores, "bulk")?,
             bulk_gzip: find(&stores, "bulk_gzip")?,
-            json: find(&load(&stdout("json"))?, "out")?,
-            logfmt: find(&load(&stdout("logfmt"))?, "out")?,
-            text: find(&load(&stdout("text"))?, "out")?,
+            json: find(&settings(&stdout("json"))?, "out")?,
+            logfmt: find(&settings(&stdout("logfmt"))?, "out")?,
+            text: find(&settings(&stdout("text"))?, "out")?,
         })
     }
+}
+
+/// What the program makes of settings.
+pub fn settings(text: &str) -> Result<Settings, String> {
+    let machine = Machine { memory: None, ..Machine::real() };
+    let settings = Settings::from_file(text.as_bytes(), "bench", &LogTyped::default(), &machine);
+    settings.map_err(|problems| format!("{problems:?}"))
 }
 
 /// The request for all items of a body.

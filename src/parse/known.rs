@@ -1,5 +1,7 @@
 //! The expressions of formats that many programs write: klog, syslog, and the logs of nginx and Apache.
 //!
+//! An expression matches the head of a line: its empty group `message` stands where the message begins, which is not looked at.
+//!
 //! **Invariant**: what matches is taken apart as the format's own documents name its parts; what does not is a plain line.
 //! An empty value that the format writes as `-` makes a field all the same: the line says so.
 //!
@@ -14,25 +16,31 @@ use super::values::Type;
 
 /// `I1123 08:50:48.703931       1 controller.go:617] quota admission added evaluator`
 const KLOG: &[&str] = &[
-    r"(?s)^(?<level>[IWEF])(?<time>(?:\d{4}|\d{8}) \d\d:\d\d:\d\d\.\d{6}) +(?<thread>\d+) (?<file>[^ \]]+):(?<line>\d+)\] ?(?<message>.*)$",
+    r"^(?<level>[IWEF])(?<time>[0-9]{4}(?:[0-9]{4})? [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}) +(?<thread>[0-9]+) (?<file>[^ \]:]+):(?<line>[0-9]+)\] ?(?<message>)",
 ];
 
 const SYSLOG: &[&str] = &[
-    r#"(?s)^<(?<priority>\d{1,3})>1 (?<time>\S+) (?<host>\S+) (?<program>\S+) (?<pid>\S+) (?<message_id>\S+) (?<structured_data>-|(?:\[(?:[^"\]]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{feff}?(?<message>.*))?$"#,
-    r"(?s)^(?:<(?<priority>\d{1,3})>)?(?<time>[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) (?<host>\S+) (?<program>[^\s:\[]+)(?:\[(?<pid>[^\]]*)\])?: ?(?<message>.*)$",
+    r#"^<(?<priority>[0-9]{1,3})>1 (?<time>[^ ]+) (?<host>[^ ]+) (?<program>[^ ]+) (?<pid>[^ ]+) (?<message_id>[^ ]+) (?<structured_data>-|(?:\[(?:[^"\]]|"(?:[^"\\]|\\.)*")*\])+)(?: \x{feff}?(?<message>)|$)"#,
+    r"^(?:<(?<priority>[0-9]{1,3})>)?(?<time>[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[^ ]+) (?<host>[^ ]+) (?<program>[^ :\[]+)(?:\[(?<pid>[^\]]*)\])?: ?(?<message>)",
 ];
+
+/// Most lines of an access log: no host before the client, nothing escaped, nothing behind it but referer and agent. At each of its
+/// signs there is one way to go on, which an engine takes at four times the speed; what it matches, [`ACCESS`] takes apart alike.
+const PLAIN_ACCESS: &str = r#"^(?<client>[^ "\[]+) (?<ident>[^ "\[]+) (?<user>[^ "\[]+) \[(?<time>[^\]]+)\] "(?<method>[A-Z]+) (?<path>[^"\\ ]+) (?<protocol>[A-Z]+/[0-9.]+)" (?<status>[0-9]{3}) (?<bytes>[0-9]+|-)(?:$| "(?<referer>[^"\\]*)" "(?<agent>[^"\\]*)")"#;
 
 /// `10.0.0.1 - ann [23/Nov/2026:08:50:48 +0000] "GET / HTTP/1.1" 200 612 "-" "curl/8.5.0"`
 const ACCESS: &str = r#"^(?:(?<host>[^\s"\[]+) )?(?<client>\S+) (?<ident>\S+) (?<user>[^\[]*?) \[(?<time>[^\]]+)\] "(?:(?<method>[A-Z]+) (?<path>(?:[^"\\ ]|\\.)+)(?: (?<protocol>[A-Z]+/[0-9.]+))?|(?<request>(?:[^"\\]|\\.)*))" (?<status>\d{3}) (?<bytes>\d+|-)(?: "(?<referer>(?:[^"\\]|\\.)*)" "(?<agent>(?:[^"\\]|\\.)*)")?"#;
 
 const NGINX: &[&str] = &[
+    PLAIN_ACCESS,
     ACCESS,
-    r"(?s)^(?<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?<level>[a-z]+)\] (?<pid>\d+)#(?<thread>\d+): (?:\*(?<connection>\d+) )?(?<message>.*)$",
+    r"^(?<time>[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) \[(?<level>[a-z]+)\] (?<pid>[0-9]+)#(?<thread>[0-9]+): (?:\*(?<connection>[0-9]+) )?(?<message>)",
 ];
 
 const APACHE: &[&str] = &[
+    PLAIN_ACCESS,
     ACCESS,
-    r"(?s)^\[(?<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d [\d:.]+ \d{4})\] \[(?:(?<module>[a-z0-9_]*):)?(?<level>[a-z0-9]+)\](?: \[pid (?<pid>\d+)(?::tid (?<thread>\d+))?\])?(?: \[client (?<client>[^\]]+)\])? (?<message>.*)$",
+    r"^\[(?<time>[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9:.]+ [0-9]{4})\] \[(?:(?<module>[a-z0-9_]*):)?(?<level>[a-z0-9]+)\](?: \[pid (?<pid>[0-9]+)(?::tid (?<thread>[0-9]+))?\])?(?: \[client (?<client>[^\]]+)\])? (?<message>)",
 ];
 
 /// A format that is known by its name.
@@ -49,6 +57,7 @@ impl Known {
         let (first, others) = forms.split_first()?;
         // A test makes all of them.
         let expression = others.iter().try_fold(Expression::new(first).ok()?, |all, form| all.or(form).ok())?;
+        let expression = expression.with_message_to_end();
         Some(Self { name, expression })
     }
 
@@ -93,6 +102,7 @@ mod tests {
     use super::*;
     use crate::model::event::{Fields, Level};
     use crate::parse::pairs::Scratch;
+    use proptest::prelude::*;
 
     fn check(known: Option<Known>, line: &str, expected: &str) {
         let mut known = known.expect("its expressions are valid");
@@ -106,6 +116,54 @@ mod tests {
             format!("{level} {message} | {}", pairs.join(" "))
         });
         assert_eq!(found.as_deref().unwrap_or("none"), expected, "{line}");
+    }
+
+    /// Lines of an access log, and nearly such.
+    fn access() -> impl Strategy<Value = String> {
+        let word = || prop_oneof![Just("-".to_owned()), "[a-z0-9.:]{1,8}", "[ -~é]{0,6}"];
+        let request =
+            prop_oneof!["[A-Z]{1,5} /[a-z%?=&.]{0,9} HTTP/[0-9.]{1,3}", "[A-Z]{1,5} [!-~]{0,9}", "[ -!#-~é]{0,12}",];
+        let quoted = || prop_oneof!["[ -!#-\\[\\]-~]{0,9}", "(?:[a-z ]|\\\\\"|é){0,5}"];
+        let tail = prop_oneof![
+            Just(String::new()),
+            (quoted(), quoted()).prop_map(|(referer, agent)| format!(" \"{referer}\" \"{agent}\"")),
+            "[ -~]{0,9}",
+        ];
+        (word(), word(), word(), proptest::option::of(word()), request, "[0-9]{2,4}", "[0-9]{1,4}|-", tail).prop_map(
+            |(client, ident, user, host, request, status, bytes, tail)| {
+                let host = host.map_or(String::new(), |host| host + " ");
+                let time = "23/Nov/2026:08:50:48 +0000";
+                format!("{host}{client} {ident} {user} [{time}] \"{request}\" {status} {bytes}{tail}")
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn the_plain_form_takes_a_line_apart_as_the_whole_one_does(line in access()) {
+            let said = |forms: &[&str]| {
+                let mut known = Known::new("nginx", forms).expect("its expressions are valid");
+                let mut scratch = Scratch::default();
+                let mut pairs = scratch.lend();
+                known.parse(&line, &mut pairs).map(|parsed| format!("{parsed:?}"))
+            };
+            prop_assert_eq!(said(NGINX), said(&NGINX[1..]));
+        }
+    }
+
+    #[test]
+    fn a_message_is_not_looked_at() {
+        let line = "E1123 08:50:48.703931       1 disk.go:617] first\nsecond \u{1f4a5} é";
+        let mut known = Known::klog().expect("its expressions are valid");
+        let mut scratch = Scratch::default();
+        let mut pairs = scratch.lend();
+        let parsed = known.parse(line, &mut pairs).expect("klog");
+        assert_eq!(parsed.message.plain(), "first\nsecond \u{1f4a5} é");
+        check(
+            Known::klog(),
+            "I1123 08:50:48.703931       1 a.go:1]",
+            "info  | level=I time=1123 08:50:48.703931 thread=1 file=a.go line=1 message=",
+        );
     }
 
     #[test]

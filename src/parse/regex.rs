@@ -17,6 +17,8 @@ use super::parsed::Parsed;
 pub struct Expression {
     /// In the order in which they are tried.
     alternatives: Vec<Alternative>,
+    /// Whether the group `message` goes on to the line's end.
+    message_to_end: bool,
 }
 
 /// One expression.
@@ -42,7 +44,7 @@ pub struct Wrong {
 impl Expression {
     /// Compiles an expression.
     pub fn new(text: &str) -> Result<Self, Wrong> {
-        Ok(Self { alternatives: vec![Alternative::new(text)?] })
+        Ok(Self { alternatives: vec![Alternative::new(text)?], message_to_end: false })
     }
 
     /// Adds one that is tried where those before do not match.
@@ -51,10 +53,17 @@ impl Expression {
         Ok(self)
     }
 
+    /// The group `message` goes on from where it begins to the line's end, which then needs no looking at: an engine with groups
+    /// costs more for each sign than all else that is done with it.
+    #[must_use]
+    pub fn with_message_to_end(self) -> Self {
+        Self { message_to_end: true, ..self }
+    }
+
     /// What the groups of the first alternative that matches say of `body`; `None` where none does.
     pub fn parse<'p, 't: 'p>(&'t mut self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
         let matching = self.alternatives.iter_mut().find_map(|alternative| alternative.matching(body))?;
-        Some(matching.parsed(body, pairs))
+        Some(matching.parsed(body, self.message_to_end, pairs))
     }
 }
 
@@ -90,11 +99,15 @@ impl Alternative {
     }
 
     /// What the groups of the last match say of `body`.
-    fn parsed<'p, 't: 'p>(&'t self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
+    fn parsed<'p, 't: 'p>(&'t self, body: &'t str, message_to_end: bool, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
         let Self { groups, locations, .. } = self;
         let (mut found, mut message) = (None, Text::Plain(body));
         for (index, name) in groups {
-            let Some(value) = locations.get(*index).and_then(|(start, end)| body.get(start..end)) else { continue };
+            let Some((start, mut end)) = locations.get(*index) else { continue };
+            if message_to_end && name == "message" {
+                end = body.len();
+            }
+            let Some(value) = body.get(start..end) else { continue };
             match name.as_str() {
                 "level" => found = level::of_word(KeyKind::Level, value),
                 "message" => message = Text::Plain(value),
