@@ -10,7 +10,9 @@ const NEAR: Time = Time { secs: 1_795_423_848, nanos: 0 };
 
 fuzz_target!(|text: &str| {
     let (first, second) = text.split_once('\n').unwrap_or((text, text));
-    for format in ["auto", "rfc3339", "rfc2822", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "%b %e %H:%M:%S", "%H:%M", first] {
+    for format in
+        ["auto", "rfc3339", "rfc2822", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns", "%b %e %H:%M:%S", "%H:%M", first]
+    {
         let Ok(format) = Format::parse(format) else { continue };
         let zone = zone(first).unwrap_or(TimeZone::UTC);
         let (one, other) = (format.read(second, NEAR, &zone), format.read(second, NEAR, &zone));

@@ -3,11 +3,17 @@
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
+use tailwater::model::event::Fields;
 use tailwater::parse::json;
+use tailwater::parse::nested::Nested;
 
 fuzz_target!(|text: &str| {
     match json::parse(text) {
         Some(found) => {
+            if let Some((inner, _)) = Nested::default().unfold(text) {
+                let Fields::Json(object) = inner.fields else { panic!("an object inside of one") };
+                assert!(json::parse(object).is_some() && object.len() <= text.len(), "{object:?} is spliced");
+            }
             assert!(text.contains(found.object));
             let read = serde_json::from_str::<serde::de::IgnoredAny>(found.object);
             // Only how deep it may go differs.

@@ -4,6 +4,7 @@
 //! - [`Parser`], here: the kinds, and which parser a line goes to
 //! - [`auto`]: decides line by line what a line is
 //! - [`json`]: a line that is one JSON object, and `scan`: the one pass that checks it
+//! - [`nested`]: such a line inside of another
 //! - [`logfmt`]: `key=value` pairs
 //! - [`regex`]: the user's own expressions, and [`known`]: those of klog, syslog, nginx and Apache
 //! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV
@@ -30,6 +31,7 @@ pub mod level;
 pub mod logfmt;
 mod marks;
 pub mod moment;
+pub mod nested;
 pub mod pairs;
 pub mod parsed;
 pub mod plain;
@@ -153,6 +155,12 @@ impl Parser {
             Self::Separated(separated) => separated.name(),
             Self::Known(known) => known.name,
         }
+    }
+
+    /// Whether it takes lines of JSON apart.
+    #[inline]
+    pub fn knows_json(&self) -> bool {
+        matches!(self, Self::Auto | Self::Json)
     }
 
     /// The types that it gives its fields by itself.

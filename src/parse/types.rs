@@ -58,7 +58,9 @@ impl Types {
                 self.object(object, object, "", near, &mut from, typed);
                 if from > 0 {
                     typed.text.push_str(object.get(from..).unwrap_or_default());
-                    typed.is_object = true;
+                    // Memory is reckoned from the line.
+                    typed.is_object = typed.text.len() <= object.len() + GROWTH;
+                    typed.misfits |= !typed.is_object;
                 }
             }
         }
@@ -109,6 +111,9 @@ impl Types {
         typed.spare = json;
     }
 }
+
+/// So many bytes longer an object may become by its types: it repeats a name some hundred times where it would be more.
+const GROWTH: usize = 4 << 10;
 
 /// Whether `known` names something inside of the object `name`.
 fn is_below(known: &str, name: &str) -> bool {
@@ -272,6 +277,8 @@ mod tests {
         );
         check_json(&list, r#"{"took":[1],"http":"x","id":null}"#, r#"{"took":[1],"http":"x","id":null}"#, true);
         check_json(&list, r#"{"took":"soon","id":{"a":1}}"#, r#"{"took":"soon","id":{"a":1}}"#, true);
+        let sizes = format!("{{{}\"z\":\"1p\"}}", "\"z\":\"1p\",".repeat(400));
+        check_json(&[("z", Type::Bytes)], &sizes, &sizes, true);
         check_json(&[], r#"{"took":"1s"}"#, r#"{"took":"1s"}"#, false);
     }
 

@@ -25,7 +25,9 @@ use crate::model::labels::Demotions;
 use crate::model::origin::Origin;
 use crate::model::sink::Encoder;
 use crate::model::text::Text;
+use crate::parse::json;
 use crate::parse::moment::Said;
+use crate::parse::nested::Nested;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::recipe::Recipe;
@@ -78,6 +80,7 @@ pub struct Forge {
     wants: Wants,
     times: Times,
     labels: Labels,
+    nested: Nested,
     /// Lines whose form was not as their file's or parser's, since they were last taken.
     pub flaws: Flaws,
     /// Conditions that asked a value for what it is not, by step, since they were last taken.
@@ -150,6 +153,7 @@ impl Forge {
             wants,
             times,
             labels,
+            nested: Nested::default(),
             flaws: Flaws::default(),
             wrong,
             owed: Vec::new(),
@@ -276,6 +280,7 @@ impl Forge {
         let mut pairs = self.pairs.lend();
         let Recipe { parser, types, time: field } = &mut self.tools.parsers[context.parser.0];
         let head = first_line(body, spans);
+        let knows_json = parser.knows_json();
         // A field that says the time is looked at whatever the sink wants.
         let wants = if field.is_some() { self.wants.max(Wants::Names) } else { self.wants };
         let parsed = match wants {
@@ -285,6 +290,22 @@ impl Forge {
                 let (level, missed) = parser.level(head, &mut pairs);
                 Parsed { level, message: Text::Plain(head), fields: Fields::None, missed }
             }
+        };
+        // A program's own line says a level; what says none may wrap one.
+        let may_wrap = parsed.level.is_none()
+            && match wants {
+                Wants::Level => knows_json && json::begins(head),
+                Wants::Names | Wants::All => matches!(parsed.fields, Fields::Json(_)),
+            };
+        let inner = if may_wrap { self.nested.unfold(head) } else { None };
+        let given = match (&inner, context.reading) {
+            (Some((_, line)), Some(reading)) => self.times.of_inner(line, given, reading, spans),
+            _ => given,
+        };
+        let parsed = match inner {
+            Some((inner, _)) if wants > Wants::Level => inner,
+            Some((inner, _)) => Parsed { level: inner.level, ..parsed },
+            None => parsed,
         };
         let said = field.as_ref().map_or(Said::Nothing, |field| field.read(&parsed.fields, near));
         let (time, time_source, nudge) = match said {

@@ -63,6 +63,15 @@ impl Times {
         }
     }
 
+    /// The time of an entry in whose line stands another, `inner`: where it has no time of its own, that one may say it.
+    pub(super) fn of_inner(&self, inner: &str, given: Stamp, reading: Reading, spans: &[Span]) -> Stamp {
+        let found = match given {
+            (_, TimeSource::Reading, _) => self.time_in(inner.as_bytes(), reading),
+            _ => None,
+        };
+        found.map_or(given, |found| (found, TimeSource::Line, place_below_a_millisecond(spans)))
+    }
+
     /// The time of an entry whose field says `said`; `None` where the sink's store could not take it.
     pub(super) fn of_field(
         &self,
