@@ -43,7 +43,7 @@ pub fn level(line: &str) -> Option<Level> {
     // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic, `[#|2026-11-23T08:50:48.703+0000|INFO|…` of GlassFish.
     let bytes = bytes.strip_prefix(b"####").or_else(|| bytes.strip_prefix(b"[#|")).unwrap_or(bytes);
     let bytes = stamp::behind_name(bytes).unwrap_or(bytes);
-    let begun = Head { rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false };
+    let begun = Head { rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false, whole: bytes.len() };
     let head = match headers::behind_host(bytes) {
         Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER, ..begun },
         None => match headers::tai64n(bytes) {
@@ -76,6 +76,8 @@ struct Head<'a> {
     titles: u8,
     /// A plain word that leads to a program's name was seen.
     led: bool,
+    /// How long the head was before anything was read.
+    whole: usize,
 }
 
 impl<'a> Head<'a> {
@@ -131,7 +133,8 @@ impl<'a> Head<'a> {
             return Piece::Level(level);
         }
         if inside.first().is_some_and(u8::is_ascii_digit) {
-            return self.level_behind_time(inside).map_or(Piece::Neutral, Piece::Level);
+            let found = self.level_behind_time(inside).or_else(|| marks::in_group(inside));
+            return found.map_or(Piece::Neutral, Piece::Level);
         }
         match (close, inside) {
             // X.Org's `(EE)`.
@@ -145,21 +148,16 @@ impl<'a> Head<'a> {
             (b']', _) => {}
             _ => return Piece::Neutral,
         }
-        // Apache's `[core:error]`, and `[Server thread/INFO]`.
-        let last = inside.iter().rposition(|byte| matches!(byte, b':' | b'/')).map(|at| inside.split_at(at));
-        let named = match last {
-            Some((module, [b':', word @ ..])) if !module.contains(&b' ') => level::set_off(word),
-            Some((_, [b'/', word @ ..])) => level::upper(word, false),
-            _ => None,
-        };
+        let named = marks::in_group(inside);
         // `[08:50:48 INF]`, `[2026-11-23T08:50:48Z WARN  module]`, `[INFO module]`.
         named.or_else(|| self.level_behind_time(inside)).map_or(Piece::Neutral, Piece::Level)
     }
 
-    /// ClickHouse's query: `2026.11.23 08:50:48.703931 [ 1 ] {8c1c5ad6-…} <Error> …`.
+    /// ClickHouse's query (`2026.11.23 08:50:48.703931 [ 1 ] {8c1c5ad6-…} <Error> …`) and Airflow's place (`{task.py:12}`).
     fn braces(&mut self) -> Piece {
         let inside = &self.rest[1..];
-        let length = inside.iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'-').count();
+        let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
+        let length = inside.iter().take_while(is_part).count();
         match &inside[length..] {
             [b'}', b' ', rest @ ..] => {
                 self.rest = rest;
@@ -248,15 +246,9 @@ impl<'a> Head<'a> {
             self.names += 1;
             return if stamp::read(&rest[1..]).is_some() { Piece::Neutral } else { Piece::Text };
         }
-        // PHP's `[23-Nov-2026 08:50:48 UTC] PHP Warning:  Undefined variable`.
-        if self.time_seen && word == b"PHP" {
-            let next = rest.trim_ascii_start();
-            let colon = next.iter().position(|&byte| byte == b':').unwrap_or(0);
-            return match &next[..colon] {
-                b"Fatal error" | b"Parse error" => Piece::Level(Level::Error),
-                b"Deprecated" => Piece::Level(Level::Info),
-                name => level::set_off(name).map_or(Piece::Text, Piece::Level),
-            };
+        // PHP's `PHP Warning:  Undefined variable`, with and without a time before it.
+        if word == b"PHP" && (self.time_seen || from_here.len() == self.whole) {
+            return marks::of_php(rest).map_or(Piece::Text, Piece::Level);
         }
         // The alerts of clusters begin with a tag and the seconds: `APPREAD 1117869872 2005.06.04 …`.
         let is_tag = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
@@ -297,6 +289,10 @@ impl<'a> Head<'a> {
         }
         if words::is_column_next(word) || word.iter().filter(|&&byte| byte == b',').nth(1).is_some() {
             return marks::in_columns(from_here);
+        }
+        // `Nov 23 08:50:48 web err tmm[12]: …` of F5.
+        if self.upper == MAX_UPPER && self.names == 1 && words::leads_to_process(rest) {
+            return level::spoken(word, true);
         }
         if self.names > 0 || self.upper > 0 || self.titles > 0 {
             return None;

@@ -19,7 +19,7 @@ pub(super) fn of(line: &[u8]) -> Option<Level> {
             .or_else(|| letter_before_time(line)),
         b'[' => letter_before_time(line).or_else(|| redis(line)),
         b'<' => letter_before_time(line),
-        b'(' => sssd(line),
+        b'(' => sssd(line).or_else(|| letter_before_time(line)),
         _ => None,
     }
 }
@@ -128,10 +128,12 @@ pub(super) fn tai64n(line: &[u8]) -> Option<(i64, u32, &[u8])> {
 }
 
 /// The level of a letter directly before a time: CUPS's `E [23/Nov/2026:08:50:48 +0000] x`, Murmur's
-/// `<W>2026-11-23 08:50:48.703 x`, Tornado's `[W 261123 08:50:48 web:12] x`, Jupyter's `[W 08:50:48.703 App] x`.
+/// `<W>2026-11-23 08:50:48.703 x`, qBittorrent's `(W) 2026-11-23T08:50:48 - x`, Tornado's `[W 261123 08:50:48 web:12] x`, Jupyter's `[W 08:50:48.703 App] x`.
 pub(super) fn letter_before_time(line: &[u8]) -> Option<Level> {
     let (letter, rest) = match line {
-        [b'[', letter, b' ', rest @ ..] | [b'<', letter, b'>', rest @ ..] => (letter, rest),
+        [b'[', letter, b' ', rest @ ..] | [b'<', letter, b'>', rest @ ..] | [b'(', letter, b')', b' ', rest @ ..] => {
+            (letter, rest)
+        }
         [letter, b' ' | b',', rest @ ..] => (letter, rest.trim_ascii_start().strip_prefix(b"[")?),
         _ => return None,
     };
@@ -241,12 +243,14 @@ pub(super) fn priority(line: &[u8]) -> Option<Level> {
 
 /// The level of a message's name as network gear writes it: `%LINK-3-UPDOWN: …`, `%FTD-session-5-106100: …`.
 ///
-/// Equivalent: `%[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+:`, at a word's beginning.
+/// Equivalent: `%{1,2}[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+:`, at a word's beginning.
 pub(super) fn mnemonic(line: &[u8]) -> Option<Level> {
     let at = line.iter().position(|&byte| byte == b'%').filter(|&at| at == 0 || line[at - 1] == b' ')?;
-    let name = &line[at + 1..];
+    // Some write the sign twice.
+    let name = line[at + 1..].strip_prefix(b"%").unwrap_or(&line[at + 1..]);
+    let begin = line.len() - name.len();
     let name = &name[..name.iter().position(|&byte| byte == b':' || byte == b' ')?];
-    if line.get(at + 1 + name.len()) != Some(&b':') || !name.first()?.is_ascii_uppercase() {
+    if line.get(begin + name.len()) != Some(&b':') || !name.first()?.is_ascii_uppercase() {
         return None;
     }
     let mut parts = name.rsplit(|&byte| byte == b'-');
@@ -318,7 +322,7 @@ mod tests {
             klog_line in "[IWEFD]([0-9]{3,5}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{5,6} {1,3}[0-9]{0,3} [a-z:. 0-9]{0,4}(\\.go)?:?[0-9]{0,2}\\]? x",
             android_line in "([0-9]{4}-)?([0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3} )?( {0,2}[0-9]{1,3} {1,2}[0-9]{1,3} [VDIWEFAX] ?|[VDIX]/[a-z]{0,2}\\( {0,2}[0-9]{0,2}\\):? )x",
             priority_line in "<[0-9]{0,4}>[0-9A-Z\\[a ]x",
-            mnemonic_line in "(x |x)?%[A-Za-z_]{0,3}(-[a-z]{1,2})?-[0-9]-[A-Z]{0,3}:? x",
+            mnemonic_line in "(x |x)?%{1,2}[A-Za-z_]{0,3}(-[a-z]{1,2})?-[0-9]-[A-Z]{0,3}:? x",
             redis_line in "([0-9]{0,3}:[XCSMQ] |\\[?[0-9]{0,2}\\]? )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{2,3})? [.*#x-] ?x",
         ) {
             let regex = Regex::new(r"^([IWEF])([0-9]{4}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} +[0-9]+ [^ \]]+:[0-9]+\]");
@@ -332,7 +336,7 @@ mod tests {
             let regex = Regex::new(r"^<(0|[1-9][0-9]?|1[0-8][0-9]|19[01])>[0-9A-Za-z\[ ]");
             let found = regex.expect("valid").is_match(priority_line.as_bytes());
             prop_assert_eq!(priority(priority_line.as_bytes()).is_some(), found, "{}", priority_line);
-            let regex = Regex::new(r"(^| )%[A-Z][A-Za-z0-9_-]*-[0-7]-[A-Z0-9_]+:");
+            let regex = Regex::new(r"(^| )%{1,2}[A-Z][A-Za-z0-9_-]*-[0-7]-[A-Z0-9_]+:");
             let found = regex.expect("valid").is_match(mnemonic_line.as_bytes());
             prop_assert_eq!(mnemonic(mnemonic_line.as_bytes()).is_some(), found, "{}", mnemonic_line);
             let regex = Regex::new(r"^([0-9]+:[XCSM] |\[[0-9]+\] )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})? [.\-*#] ");

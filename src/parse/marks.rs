@@ -66,11 +66,15 @@ pub(super) fn keyed(key: &[u8], value: &[u8]) -> Piece {
 }
 
 /// A letter for a level, directly behind a time and before a name that ends in a colon: Santa's `I santad: x`, WebSphere's
-/// `E   SRVE0068E: x`.
+/// `E   SRVE0068E: x`; or before a bar, as in older etcds' `W | etcdserver: x`.
 pub(super) fn lettered(word: &[u8], rest: &[u8]) -> Option<Level> {
     let [letter] = word else { return None };
     let next = words::next(rest);
-    if next.len() > 2 && next.ends_with(b":") { level::letter(*letter) } else { None }
+    // `I`, `A` and others are words of sentences; before a thread's or a file's name the rest are none.
+    let has_sign = next.iter().any(u8::is_ascii_digit) || words::is_name(next);
+    let is_place = *letter != b'I' && next.first().is_some_and(u8::is_ascii_alphabetic) && has_sign;
+    let is_name = next.len() > 2 && next.ends_with(b":") || rest.starts_with(b" | ") || is_place;
+    if is_name { level::letter(*letter) } else { None }
 }
 
 /// A level in any case of its letters, directly behind a time: `2026-11-23T08:50:48Z warn shop [disk.go:12] nearly full`.
@@ -81,6 +85,40 @@ pub(super) fn bare(word: &[u8], rest: &[u8]) -> Option<Level> {
     let is_bracket = |text: &[u8]| matches!(text.trim_ascii_start(), [b'[' | b'<', ..]);
     let is_named = next.first().is_some_and(u8::is_ascii_alphabetic) && words::is_name(next);
     level::spoken(word, is_bracket(rest) || rest.starts_with(b" (") || is_named || is_bracket(behind))
+}
+
+/// The level in a group in brackets: Apache's `[core:error]`, `[Server thread/INFO]`, `[INFO/MainProcess]`, `[INFO:shop]`, Twisted's
+/// `[web#info]`, Solaris' `[ID 12 auth.crit]`, Chromium's `[12:34:1123/085048.703931:ERROR:gpu.cc(12)]`, Couchbase's
+/// `[ns_server:info,2026-11-23T08:50:48.703Z,…]`.
+pub(super) fn in_group(inside: &[u8]) -> Option<Level> {
+    let last = inside.iter().rposition(|byte| matches!(byte, b':' | b'/' | b'#')).map(|at| inside.split_at(at));
+    let found = match last {
+        Some((module, [b':' | b'#', word @ ..])) if !module.contains(&b' ') => {
+            level::set_off(word).or_else(|| level::upper(module, false))
+        }
+        Some((first, [b'/', word @ ..])) => level::upper(word, false).or_else(|| level::upper(first, false)),
+        _ => None,
+    };
+    found.or_else(|| match inside {
+        [b'I', b'D', b' ', rest @ ..] => behind_facility(rest.rsplit(|&byte| byte == b' ').next()?),
+        [b'0'..=b'9', ..] => inside.split(|&byte| byte == b':').skip(2).find_map(|part| level::upper(part, false)),
+        _ => {
+            let (module, rest) = inside.split_at(inside.iter().position(|&byte| byte == b',')?);
+            let colon = module.iter().position(|&byte| byte == b':')?;
+            if rest.get(1).is_some_and(u8::is_ascii_digit) { level::set_off(&module[colon + 1..]) } else { None }
+        }
+    })
+}
+
+/// The level of PHP's kinds of errors. `rest` is what follows `PHP`.
+pub(super) fn of_php(rest: &[u8]) -> Option<Level> {
+    let next = rest.trim_ascii_start();
+    let colon = next.iter().take(20).position(|&byte| byte == b':')?;
+    match &next[..colon] {
+        b"Fatal error" | b"Parse error" => Some(Level::Error),
+        b"Deprecated" => Some(Level::Info),
+        name => level::set_off(name),
+    }
 }
 
 /// Icinga's `warning/ApiListener: x`.

@@ -187,9 +187,11 @@ impl Cursor<'_> {
             b',' => (self.spaces() > 0 || self.peek()?.is_ascii_digit()).then_some(()),
             b' ' => {
                 self.spaces();
-                // Gin's `2026/11/23 - 08:50:48`.
+                // Gin's `2026/11/23 - 08:50:48`, Suricata's `23/11/2026 -- 08:50:48`.
                 if self.rest().starts_with(b"- ") {
                     self.at += 2;
+                } else if self.rest().starts_with(b"-- ") {
+                    self.at += 3;
                 }
                 Some(())
             }
@@ -283,13 +285,16 @@ impl Cursor<'_> {
             if self.spaces() == 0 {
                 return None;
             }
-            if self.peek()?.is_ascii_digit() {
-                return self.short_first();
+            match self.digit_count() {
+                0 => {}
+                // journald's `Mon 2026-11-23 08:50:48 CET`.
+                4 => return self.year_first(),
+                _ => return self.short_first(),
             }
         }
         let month = self.month()?;
-        if self.peek() == Some(b'-') {
-            return self.month_and_sign(month);
+        if let Some(sign @ (b'-' | b'/')) = self.peek() {
+            return self.month_and_sign(month, sign);
         }
         if self.spaces() == 0 {
             return None;
@@ -335,11 +340,11 @@ impl Cursor<'_> {
         Some(offset)
     }
 
-    /// What follows the month's name in `Nov-23 08:50:48`, `Nov-23-26 08:50:48`, `Nov-23-2026 08:50:48`.
-    fn month_and_sign(&mut self, month: u32) -> Option<Stamp> {
-        self.take(b'-')?;
+    /// What follows the month's name in `Nov-23 08:50:48`, `Nov-23-26 08:50:48`, RouterOS' `nov/23/2026 08:50:48`.
+    fn month_and_sign(&mut self, month: u32, sign: u8) -> Option<Stamp> {
+        self.take(sign)?;
         let day = self.fixed(2)?;
-        let year = match self.take(b'-') {
+        let year = match self.take(sign) {
             Some(()) => Some(self.year()?),
             None => None,
         };

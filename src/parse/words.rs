@@ -153,11 +153,18 @@ pub(super) fn is_plain_name(word: &[u8]) -> bool {
     word.first().is_some_and(u8::is_ascii_alphabetic) && word.iter().all(is_part)
 }
 
-/// Whether `rest` begins with a process's id in brackets. Equivalent: `^\[[0-9]+\]`.
+/// Whether `rest` begins with a process's id in brackets, with or without a thread's. Equivalent: `^\[[0-9]+(:[0-9]+)?\]`.
 pub(super) fn is_process_next(rest: &[u8]) -> bool {
     let [b'[', inside @ ..] = rest else { return false };
-    let digits = inside.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    digits > 0 && inside.get(digits) == Some(&b']')
+    let end = inside.iter().take_while(|byte| byte.is_ascii_digit() || **byte == b':').count();
+    let colons = inside[..end].iter().filter(|&&byte| byte == b':').count();
+    end > 0 && inside[0] != b':' && inside[end - 1] != b':' && colons < 2 && inside.get(end) == Some(&b']')
+}
+
+/// Whether a program's name and its process follow.
+pub(super) fn leads_to_process(rest: &[u8]) -> bool {
+    let behind = rest.trim_ascii_start().get(next(rest).len()..).unwrap_or_default();
+    is_process_next(behind)
 }
 
 /// Whether a column of letters follows a number or a time. Equivalent: `^[0-9].*,[A-Z]`.
