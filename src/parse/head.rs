@@ -133,7 +133,10 @@ impl<'a> Head<'a> {
             return Piece::Level(level);
         }
         if inside.first().is_some_and(u8::is_ascii_digit) {
-            let found = self.level_behind_time(inside).or_else(|| marks::in_group(inside));
+            let found = match inside {
+                [.., b')'] => marks::in_group(inside),
+                _ => self.level_behind_time(inside),
+            };
             return found.map_or(Piece::Neutral, Piece::Level);
         }
         match (close, inside) {

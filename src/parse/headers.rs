@@ -245,7 +245,7 @@ pub(super) fn priority(line: &[u8]) -> Option<Level> {
 ///
 /// Equivalent: `%{1,2}[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+:`, at a word's beginning.
 pub(super) fn mnemonic(line: &[u8]) -> Option<Level> {
-    let at = line.iter().position(|&byte| byte == b'%').filter(|&at| at == 0 || line[at - 1] == b' ')?;
+    let at = memchr::memchr(b'%', line).filter(|&at| at == 0 || line[at - 1] == b' ')?;
     // Some write the sign twice.
     let name = line[at + 1..].strip_prefix(b"%").unwrap_or(&line[at + 1..]);
     let begin = line.len() - name.len();

@@ -101,7 +101,9 @@ pub(super) fn in_group(inside: &[u8]) -> Option<Level> {
     };
     found.or_else(|| match inside {
         [b'I', b'D', b' ', rest @ ..] => behind_facility(rest.rsplit(|&byte| byte == b' ').next()?),
-        [b'0'..=b'9', ..] => inside.split(|&byte| byte == b':').skip(2).find_map(|part| level::upper(part, false)),
+        [b'0'..=b'9', .., b')'] => {
+            inside.split(|&byte| byte == b':').skip(2).find_map(|part| level::upper(part, false))
+        }
         _ => {
             let (module, rest) = inside.split_at(inside.iter().position(|&byte| byte == b',')?);
             let colon = module.iter().position(|&byte| byte == b':')?;

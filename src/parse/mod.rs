@@ -11,7 +11,7 @@
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters,
 //!   `marks`: what marks a level, `words`: what other words are)
 //! - [`level`]: which keys and which words mean which level
-//! - [`time`]: the time that a line says, and `stamp`: the forms of it
+//! - [`time`]: the time that a line says, at its head or under a key (`time/keyed`), and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //! - [`recipe`]: a parser and what is done with its answer; [`types`], [`values`]: fields that are numbers, truth values, times
 //! - [`moment`]: the time under a field that settings name, and [`formats`]: how it is written

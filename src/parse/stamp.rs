@@ -57,6 +57,9 @@ pub(super) fn read(text: &[u8]) -> Option<(Stamp, usize)> {
 /// What follows a name and a colon directly before a time: `shop.log:2026-11-23 08:50:48`, a process's
 /// `12:20261123:085048.703`.
 pub(super) fn behind_name(text: &[u8]) -> Option<&[u8]> {
+    if !text.first()?.is_ascii_alphanumeric() {
+        return None;
+    }
     let colon = text.iter().take(MAX_NAME).position(|byte| matches!(byte, b':' | b' ' | b'[' | b'"'))?;
     let rest = text.get(colon..)?.strip_prefix(b":").filter(|_| colon > 0)?;
     // `expires:2026-11-23 08:50:48` says another time than the event's.
