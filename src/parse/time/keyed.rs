@@ -191,7 +191,7 @@ pub(super) fn of_text(text: &[u8], near: Time) -> Option<Time> {
 
 /// Seconds, or milli-, micro- or nanoseconds since 1970, by how large the number is. An exponent is allowed, as in zap's
 /// `1.795423848703931e+09`.
-pub(in crate::parse) fn of_number(text: &[u8]) -> Option<Time> {
+pub(crate) fn of_number(text: &[u8]) -> Option<Time> {
     let (mut digits, mut count, mut point, mut at) = (0_u128, 0_u32, None, 0);
     while let Some(byte) = text.get(at) {
         match byte {
