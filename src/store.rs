@@ -480,7 +480,7 @@ mod tests {
         Record::Origin(OriginRecord {
             id: OriginId(1),
             source: "s".into(),
-            path: "/a".into(),
+            path: Path::new("/a").into(),
             format: Format::Plain,
             head_len: 1,
             head_hash: 1,

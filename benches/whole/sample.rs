@@ -19,7 +19,7 @@ use tailwater::frame::lines::Lines;
 use tailwater::frame::text;
 use tailwater::model::body::Body;
 use tailwater::model::event::{Entry, Event, Fields, Span, Stream, TimeSource};
-use tailwater::model::origin::{Format, Origin, OriginId, Workload};
+use tailwater::model::origin::{Format, Names, Origin, OriginId, Workload};
 use tailwater::model::time::Time;
 use tailwater::parse::auto;
 use tailwater::parse::pairs::{Pairs, Scratch};
@@ -137,14 +137,14 @@ impl Sample {
 fn origin(path: &std::path::Path, number: usize) -> Arc<Origin> {
     let names = path.components().rev().filter_map(|part| part.as_os_str().to_str()).take(3).collect::<Vec<_>>();
     let (container, pod) = (names.get(1).copied().unwrap_or(""), names.get(2).copied().unwrap_or(""));
-    let mut names = pod.split('_').map(str::to_owned);
+    let mut names = pod.split('_');
     let mut next = || names.next().unwrap_or_default();
     let (namespace, pod, uid) = (next(), next(), next());
-    let app = pod.split('-').next().unwrap_or_default().to_owned();
-    let workload = Workload { namespace, pod, uid, container: container.to_owned(), app, restart: 0 };
+    let app = pod.split('-').next().unwrap_or_default();
+    let workload = Workload::new(Names { namespace, pod, uid, container, app }, 0);
     Arc::new(Origin {
         id: OriginId(number as u128 + 1),
-        path: path.to_owned(),
+        path: path.into(),
         format: Format::Cri,
         workload: Some(workload),
         host: "node-1".into(),

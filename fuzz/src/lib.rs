@@ -1,6 +1,6 @@
 //! What the fuzz targets share: a machine that is not there, and the program's sinks, all of them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use tailwater::config::flags::LogTyped;
@@ -47,7 +47,7 @@ pub fn origin() -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId(1),
         source: "fuzz".into(),
-        path: PathBuf::from("/a.log"),
+        path: Path::new("/a.log").into(),
         format: Format::Plain,
         workload: None,
         host: "host".into(),

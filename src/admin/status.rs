@@ -292,6 +292,8 @@ fn seconds(duration: Duration) -> f64 {
 mod tests {
     use std::sync::Arc;
 
+    use std::path::Path;
+
     use super::*;
     use crate::metrics::Metrics;
     use crate::metrics::look::Doing;
@@ -303,7 +305,7 @@ mod tests {
         let origin = Arc::new(Origin {
             id: OriginId(7),
             source: "files".into(),
-            path: "/a \"b\".log".into(),
+            path: Path::new("/a \"b\".log").into(),
             format: Format::Cri,
             workload: None,
             host: "h".into(),

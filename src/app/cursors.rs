@@ -105,7 +105,7 @@ fn moves(state: &State, wanted: &Wanted<'_>, change: Change) -> Result<Vec<Move>
     let mut moves = Vec::new();
     for (id, origin) in &state.origins {
         // An origin without an inode is kept for its name only.
-        if origin.inode == (0, 0) || wanted.file.is_some_and(|file| file != origin.path) {
+        if origin.inode == (0, 0) || wanted.file.is_some_and(|file| *file != *origin.path) {
             continue;
         }
         for pipeline in pipelines.iter().filter(|known| wanted.pipeline.is_none_or(|name| *name == ****known)) {
@@ -131,7 +131,7 @@ fn moves(state: &State, wanted: &Wanted<'_>, change: Change) -> Result<Vec<Move>
             moves.push(Move { key, file: origin.path.display().to_string(), from, to });
         }
     }
-    if moves.is_empty() && !state.origins.values().any(|origin| wanted.file.is_none_or(|file| file == origin.path)) {
+    if moves.is_empty() && !state.origins.values().any(|origin| wanted.file.is_none_or(|file| *file == *origin.path)) {
         let file = wanted.file.unwrap_or(Path::new("")).display();
         return Err(format!(
             "no cursor is in a file `{file}`\nhint: `tailwater checkpoints` lists the files; links are resolved there"

@@ -176,7 +176,7 @@ mod tests {
         let origin = Arc::new(Origin {
             id: OriginId(1),
             source: "s".into(),
-            path: "/var/log/\"a\".log".into(),
+            path: Path::new("/var/log/\"a\".log").into(),
             format: Format::Plain,
             workload: None,
             host: "h".into(),

@@ -153,6 +153,8 @@ mod tests {
 
     use rustix::pipe::{PipeFlags, pipe_with};
 
+    use std::path::Path;
+
     use super::*;
     use crate::model::body::{Body, Group};
     use crate::model::budget::Budget;
@@ -163,7 +165,7 @@ mod tests {
         let origin = Arc::new(Origin {
             id: OriginId(1),
             source: "s".into(),
-            path: "/x".into(),
+            path: Path::new("/x").into(),
             format: Format::Plain,
             workload: None,
             host: "h".into(),

@@ -3,7 +3,7 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -19,7 +19,7 @@ pub struct OriginRecord {
     /// The source that found it.
     pub source: Arc<str>,
     /// Folder and name without a rotation's suffix, as bytes of the file system.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// How its lines are wrapped.
     pub format: Format,
     /// Bytes of the first line that took part in the identity.

@@ -9,7 +9,7 @@
 //!
 //! **Invariant**: [`decode`] gives back what [`encode`] wrote, and nothing of bytes that are not whole.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -210,14 +210,14 @@ fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn path_bytes(path: &std::path::Path) -> &[u8] {
+fn path_bytes(path: &Path) -> &[u8] {
     use std::os::unix::ffi::OsStrExt;
     path.as_os_str().as_bytes()
 }
 
-fn bytes_path(bytes: &[u8]) -> PathBuf {
+fn bytes_path(bytes: &[u8]) -> Arc<Path> {
     use std::os::unix::ffi::OsStrExt;
-    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+    Path::new(std::ffi::OsStr::from_bytes(bytes)).into()
 }
 
 /// Takes bytes off the front; `None` once they run out.

@@ -109,6 +109,8 @@ pub fn encode_slot(state: &State, generation: u64) -> Vec<u8> {
 mod tests {
     use proptest::prelude::*;
 
+    use std::path::Path;
+
     use super::*;
     use crate::flow::checkpoint::{Check, Cursor, OriginRecord};
     use crate::model::event::Span;
@@ -125,7 +127,7 @@ mod tests {
             state.apply(Record::Origin(OriginRecord {
                 id,
                 source: "pods".into(),
-                path: "/var/log/a".into(),
+                path: Path::new("/var/log/a").into(),
                 format: Format::Cri,
                 head_len: 6,
                 head_hash: 42,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::flow::account::{Account, Tally};
-use crate::model::origin::Origin;
+use crate::model::origin::{Origin, Workload};
 use crate::transform::count::{self, Counted};
 
 /// What a pipeline says of itself.
@@ -113,8 +113,10 @@ impl WorkloadName {
     /// The origin's.
     pub fn of(origin: &Origin) -> Self {
         let source = Arc::clone(&origin.source);
-        let workload = origin.workload.clone().unwrap_or_default();
-        Self { namespace: workload.namespace, pod: workload.pod, container: workload.container, source }
+        let name =
+            |of: fn(&Workload) -> &str| origin.workload.as_ref().map_or_else(String::new, |all| of(all).to_owned());
+        let (namespace, pod, container) = (name(Workload::namespace), name(Workload::pod), name(Workload::container));
+        Self { namespace, pod, container, source }
     }
 }
 

@@ -5,7 +5,7 @@
 //! replay makes the same events (`docs/delivery.md`).
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -81,21 +81,76 @@ impl Format {
     }
 }
 
-/// The Kubernetes names of an origin, from its path.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+/// The Kubernetes names of an origin, from its path. They are one text behind one another, since every file has them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Workload {
-    /// The pod's namespace.
-    pub namespace: String,
-    /// The pod's name.
-    pub pod: String,
-    /// The pod's uid; for static pods a hash of their configuration.
-    pub uid: String,
-    /// The container's name.
-    pub container: String,
     /// How often the container was restarted before this file was begun.
     pub restart: u32,
+    /// Where in `text` each name but the last ends.
+    ends: [u32; 4],
+    text: Arc<str>,
+}
+
+/// What a [`Workload`] is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names<'n> {
+    /// The pod's namespace.
+    pub namespace: &'n str,
+    /// The pod's name.
+    pub pod: &'n str,
+    /// The pod's uid; for static pods a hash of their configuration.
+    pub uid: &'n str,
+    /// The container's name.
+    pub container: &'n str,
     /// What the pod is a copy of, derived from its name as controllers name pods.
-    pub app: String,
+    pub app: &'n str,
+}
+
+impl Workload {
+    /// Of these names.
+    pub fn new(names: Names<'_>, restart: u32) -> Self {
+        let Names { namespace, pod, uid, container, app } = names;
+        let (mut ends, mut end) = ([0; 4], 0);
+        for (place, name) in ends.iter_mut().zip([namespace, pod, uid, container]) {
+            end += name.len() as u32;
+            *place = end;
+        }
+        Self { restart, ends, text: [namespace, pod, uid, container, app].concat().into() }
+    }
+
+    /// That of another file of the container, begun after so many restarts.
+    pub fn at_restart(&self, restart: u32) -> Self {
+        Self { restart, ..self.clone() }
+    }
+
+    /// The pod's namespace.
+    pub fn namespace(&self) -> &str {
+        &self.text[..self.ends[0] as usize]
+    }
+
+    /// The pod's name.
+    pub fn pod(&self) -> &str {
+        self.between(0)
+    }
+
+    /// The pod's uid; for static pods a hash of their configuration.
+    pub fn uid(&self) -> &str {
+        self.between(1)
+    }
+
+    /// The container's name.
+    pub fn container(&self) -> &str {
+        self.between(2)
+    }
+
+    /// What the pod is a copy of, derived from its name as controllers name pods.
+    pub fn app(&self) -> &str {
+        &self.text[self.ends[3] as usize..]
+    }
+
+    fn between(&self, place: usize) -> &str {
+        &self.text[self.ends[place] as usize..self.ends[place + 1] as usize]
+    }
 }
 
 /// One file's content (or one pipe), under all its names; made once, shared.
@@ -106,7 +161,7 @@ pub struct Origin {
     /// The name of the source that found it.
     pub source: Arc<str>,
     /// The logical path: folder and name without a rotation's suffix. Empty for a pipe.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// How its lines are wrapped.
     pub format: Format,
     /// Its Kubernetes names, where its path gives them.

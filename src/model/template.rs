@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
+use super::origin::{Origin, Workload};
 use crate::model::event::Event;
-use crate::model::origin::Origin;
 
 use crate::model::walk;
 
@@ -245,11 +245,11 @@ fn origin_name(name: Name, origin: &Origin) -> Cow<'_, str> {
         Name::Path => return path(origin),
         Name::Host | Name::Node => &origin.host,
         Name::Source => &origin.source,
-        Name::Namespace => workload.map_or("", |workload| &workload.namespace),
-        Name::Pod => workload.map_or("", |workload| &workload.pod),
-        Name::Container => workload.map_or("", |workload| &workload.container),
-        Name::App => workload.map_or("", |workload| &workload.app),
-        Name::Uid => workload.map_or("", |workload| &workload.uid),
+        Name::Namespace => workload.map_or("", Workload::namespace),
+        Name::Pod => workload.map_or("", Workload::pod),
+        Name::Container => workload.map_or("", Workload::container),
+        Name::App => workload.map_or("", Workload::app),
+        Name::Uid => workload.map_or("", Workload::uid),
     };
     Cow::Borrowed(&text[..short(text)])
 }

@@ -8,6 +8,7 @@ mod replaced;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -199,7 +200,7 @@ impl World {
         let origin = Arc::new(Origin {
             id: OriginId(7),
             source: "s".into(),
-            path: "/f".into(),
+            path: Path::new("/f").into(),
             format,
             workload: None,
             host: "h".into(),
@@ -209,7 +210,7 @@ impl World {
         book.append(vec![Record::Origin(OriginRecord {
             id: origin.id,
             source: "s".into(),
-            path: "/f".into(),
+            path: Path::new("/f").into(),
             format,
             head_len: 1,
             head_hash: 1,

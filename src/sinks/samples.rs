@@ -1,6 +1,6 @@
 //! Events for the tests of all sinks.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::kind::{Given, Kind, Sink};
 use crate::model::body::Body;
 use crate::model::event::{Event, Fields, Flaw, Level, Span, Stream, TimeSource};
-use crate::model::origin::{Format, Origin, OriginId, Workload};
+use crate::model::origin::{Format, Names, Origin, OriginId, Workload};
 use crate::model::settings::{Node, Place, Problem, Problems, Section, Value};
 use crate::model::text::Text;
 use crate::model::time::Time;
@@ -19,16 +19,12 @@ pub(crate) fn pod() -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId::new(path.as_bytes(), b"head\n", 0),
         source: "pods".into(),
-        path: PathBuf::from(path),
+        path: Path::new(path).into(),
         format: Format::Cri,
-        workload: Some(Workload {
-            namespace: "shop".into(),
-            pod: "cart-7c9d-x2x".into(),
-            uid: "6f1c".into(),
-            container: "app".into(),
-            restart: 0,
-            app: "cart".into(),
-        }),
+        workload: Some(Workload::new(
+            Names { namespace: "shop", pod: "cart-7c9d-x2x", uid: "6f1c", container: "app", app: "cart" },
+            0,
+        )),
         host: "node-1".into(),
     })
 }
@@ -43,7 +39,7 @@ pub(crate) fn named_file(path: &str) -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId::new(path.as_bytes(), b"GET /\n", 0),
         source: "nginx".into(),
-        path: PathBuf::from(path),
+        path: Path::new(path).into(),
         format: Format::Plain,
         workload: None,
         host: "node-1".into(),
@@ -55,7 +51,7 @@ pub(crate) fn pipe() -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId::new(b"", b"", 7),
         source: "stdin".into(),
-        path: PathBuf::new(),
+        path: Path::new("").into(),
         format: Format::Plain,
         workload: None,
         host: "node-1".into(),

@@ -9,7 +9,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::common::Common;
 use super::globs;
-use crate::model::origin::Workload;
+use crate::model::origin::{self, Workload};
 use crate::model::settings::{Key, Section};
 
 /// The settings of a `kubernetes` source.
@@ -75,7 +75,7 @@ impl Settings {
 impl Names {
     /// Whether a workload is read.
     pub fn wants(&self, workload: &Workload) -> bool {
-        let names = [&workload.namespace, &workload.pod, &workload.container];
+        let names = [workload.namespace(), workload.pod(), workload.container()];
         let included =
             self.include.iter().zip(names).all(|(set, name)| set.as_ref().is_none_or(|set| set.is_match(name)));
         let excluded =
@@ -125,14 +125,7 @@ pub fn parse_restart(base: &str) -> Option<u32> {
 /// The workload of a container directory `<namespace>_<pod>_<uid>/<container>`.
 pub fn workload(pod_dir: &str, container: &str, restart: u32) -> Option<Workload> {
     let (namespace, pod, uid) = parse_pod(pod_dir)?;
-    Some(Workload {
-        namespace: namespace.to_owned(),
-        pod: pod.to_owned(),
-        uid: uid.to_owned(),
-        container: container.to_owned(),
-        restart,
-        app: app(pod).to_owned(),
-    })
+    Some(Workload::new(origin::Names { namespace, pod, uid, container, app: app(pod) }, restart))
 }
 
 /// The characters of names that Kubernetes makes up: no vowels, no digits that look like letters
@@ -176,8 +169,8 @@ mod tests {
     #[test]
     fn paths_as_the_kubelet_lays_them_out() {
         let found = workload("shop_cart-7c9d8f6b5-x2x4k_0a1b-22", "app", 3).expect("a pod directory");
-        assert_eq!((found.namespace.as_str(), found.pod.as_str()), ("shop", "cart-7c9d8f6b5-x2x4k"));
-        assert_eq!((found.uid.as_str(), found.app.as_str(), found.restart), ("0a1b-22", "cart", 3));
+        assert_eq!((found.namespace(), found.pod()), ("shop", "cart-7c9d8f6b5-x2x4k"));
+        assert_eq!((found.uid(), found.app(), found.restart), ("0a1b-22", "cart", 3));
         for wrong in ["", "shop", "shop_cart", "shop_cart_", "_cart_1", "a_b_c_d"] {
             assert_eq!(parse_pod(wrong), None, "{wrong}");
         }

@@ -36,6 +36,8 @@ impl Share {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::model::body::Body;
     use crate::model::event::Event;
@@ -60,7 +62,7 @@ mod tests {
         Arc::new(Origin {
             id: OriginId(id),
             source: "s".into(),
-            path: "/f".into(),
+            path: Path::new("/f").into(),
             format: Format::Plain,
             workload: None,
             host: "h".into(),

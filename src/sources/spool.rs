@@ -418,7 +418,7 @@ fn is_settled(parts: &Parts, path: &Path, size: u64) -> bool {
     let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut settled = false;
     parts.book.look(&mut |state| {
-        let origin = state.origins.values().find(|origin| origin.source == parts.source && origin.path == real);
+        let origin = state.origins.values().find(|origin| origin.source == parts.source && *origin.path == *real);
         settled = origin.is_some_and(|origin| {
             let stands = |name: &Arc<str>| state.cursors.get(&(origin.id, Arc::clone(name)));
             parts.pipelines.iter().all(|name| stands(name).is_some_and(|cursor| cursor.resume.offset >= size))

@@ -10,7 +10,7 @@
 
 use std::cell::Cell;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -75,7 +75,7 @@ pub fn follow(pipe: &Arc<Pipe>, input: impl Read, parts: &Parts) -> io::Result<(
         let origin = Origin {
             id,
             source: Arc::clone(&parts.source),
-            path: PathBuf::new(),
+            path: Path::new("").into(),
             format,
             workload: None,
             host: Arc::clone(&parts.host),

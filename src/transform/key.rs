@@ -59,11 +59,11 @@ impl By {
         match (self, &event.origin.workload) {
             (Self::Template(template), _) => template.render(event, out),
             (Self::Workload, Some(workload)) => {
-                out.push_str(&workload.namespace);
+                out.push_str(workload.namespace());
                 out.push('/');
-                out.push_str(&workload.pod);
+                out.push_str(workload.pod());
                 out.push('/');
-                out.push_str(&workload.container);
+                out.push_str(workload.container());
             }
             (Self::Workload, None) if event.origin.path.as_os_str().is_empty() => out.push_str(&event.origin.source),
             (Self::Workload, None) => out.push_str(&path(event.origin)),

@@ -86,6 +86,8 @@ impl Sample {
 mod tests {
     use std::sync::Arc;
 
+    use std::path::Path;
+
     use super::*;
     use crate::model::event::{Fields, Span, TimeSource};
     use crate::model::origin::{Format, Origin, OriginId};
@@ -101,7 +103,7 @@ mod tests {
         let origin = Arc::new(Origin {
             id: OriginId(origin),
             source: "s".into(),
-            path: "/a".into(),
+            path: Path::new("/a").into(),
             format: Format::Plain,
             workload: None,
             host: "h".into(),

@@ -133,7 +133,7 @@ mod tests {
         let origin = Arc::new(Origin {
             id: OriginId(1),
             source: "s".into(),
-            path: "/a".into(),
+            path: std::path::Path::new("/a").into(),
             format: Format::Plain,
             workload: None,
             host: "h".into(),

@@ -64,7 +64,7 @@ pub fn find(settings: &Settings, wanted: &Wanted<'_>, bytes: &[u8]) -> Result<Wh
         origin: Arc::new(Origin {
             id: OriginId::new(path.as_os_str().as_encoded_bytes(), &bytes[..head], 0),
             source: Arc::clone(&source.name),
-            path,
+            path: path.into(),
             format,
             workload: workload.filter(|_| matches!(source.settings, sources::Settings::Kubernetes(_))),
             host: machine::host(),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -103,7 +104,7 @@ fn batch(id: u64, lines: &[&str]) -> Batch {
     let origin = Arc::new(Origin {
         id: OriginId(u128::from(id)),
         source: "s".into(),
-        path: format!("/{id}").into(),
+        path: Path::new(&format!("/{id}")).into(),
         format: Format::Plain,
         workload: None,
         host: "h".into(),

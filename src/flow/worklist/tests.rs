@@ -1,7 +1,7 @@
 //! The worklist as a random program: whatever the store answers, each item is settled exactly once.
 
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::Path;
 
 use bytes::Bytes;
 use proptest::prelude::*;
@@ -45,7 +45,7 @@ fn origin(name: &str) -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId::new(name.as_bytes(), b"", 0),
         source: "test".into(),
-        path: PathBuf::from(name),
+        path: Path::new(name).into(),
         format: Format::Plain,
         workload: None,
         host: "here".into(),

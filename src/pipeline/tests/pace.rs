@@ -40,7 +40,7 @@ fn deliver(files: &[Vec<u8>], order: &[usize]) -> usize {
         let origin = Origin {
             id: OriginId(index as u128),
             source: "s".into(),
-            path: format!("/{index}").into(),
+            path: Path::new(&format!("/{index}")).into(),
             format: Format::Cri,
             workload: None,
             host: "h".into(),

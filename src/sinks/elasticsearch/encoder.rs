@@ -166,13 +166,13 @@ impl Encoder for BulkEncoder {
 fn put_origin(origin: &Origin, out: &mut Vec<u8>) {
     if let Some(workload) = &origin.workload {
         let mut part = Vec::new();
-        json::member("namespace", cut(&workload.namespace, ORIGIN_NAME_MAX), &mut part);
+        json::member("namespace", cut(workload.namespace(), ORIGIN_NAME_MAX), &mut part);
         let mut pod = Vec::new();
-        json::member("name", cut(&workload.pod, ORIGIN_NAME_MAX), &mut pod);
-        json::member("uid", cut(&workload.uid, ORIGIN_NAME_MAX), &mut pod);
+        json::member("name", cut(workload.pod(), ORIGIN_NAME_MAX), &mut pod);
+        json::member("uid", cut(workload.uid(), ORIGIN_NAME_MAX), &mut pod);
         put_inner("pod", &pod, &mut part);
         let mut container = Vec::new();
-        json::member("name", cut(&workload.container, ORIGIN_NAME_MAX), &mut container);
+        json::member("name", cut(workload.container(), ORIGIN_NAME_MAX), &mut container);
         put_inner("container", &container, &mut part);
         put_inner("kubernetes", &part, out);
     }

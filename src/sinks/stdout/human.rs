@@ -89,7 +89,7 @@ fn put_level(level: Option<Level>, color: bool, out: &mut Vec<u8>) {
 pub(super) fn put_origin(origin: &Origin, color: bool, out: &mut Vec<u8>) {
     let who: Cow<'_, str> = match &origin.workload {
         Some(workload) => {
-            let names = [&workload.namespace, &workload.pod, &workload.container];
+            let names = [workload.namespace(), workload.pod(), workload.container()];
             Cow::Owned(names.map(|name| cut(name, NAME_MAX)).join("/"))
         }
         None => path(origin),

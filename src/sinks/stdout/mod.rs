@@ -116,9 +116,9 @@ impl LineEncoder {
 fn each_name(origin: &Origin, mut put: impl FnMut(&str, &str)) {
     match &origin.workload {
         Some(workload) => {
-            put("namespace", cut(&workload.namespace, NAME_MAX));
-            put("pod", cut(&workload.pod, NAME_MAX));
-            put("container", cut(&workload.container, NAME_MAX));
+            put("namespace", cut(workload.namespace(), NAME_MAX));
+            put("pod", cut(workload.pod(), NAME_MAX));
+            put("container", cut(workload.container(), NAME_MAX));
         }
         None => put("path", &path(origin)),
     }

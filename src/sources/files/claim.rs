@@ -5,7 +5,7 @@
 //! the bytes before the shorter one's end. A name alone makes nobody the same.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,8 +13,8 @@ use tracing::{debug, info};
 
 use super::change::SPARE;
 use super::end::line_start;
-use super::find::Found;
 use super::follow::{Follower, age};
+use super::found::Found;
 use super::gzip::{self, GzipContent, OnDamage, Reading};
 use super::identify::{self, Head, Known, Start};
 use super::slot::{FileContent, Slot};
@@ -87,13 +87,13 @@ impl Follower {
                 self.pass(&found);
                 if size.is_none_or(|size| size != 0) {
                     self.say_unreadable(
-                        found.path,
+                        &found.path,
                         "it is no whole compressed file, and nothing in it can be read".to_owned(),
                     );
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.say_unreadable(found.path, format!("it cannot be read: {error}")),
+            Err(error) => self.say_unreadable(&found.path, format!("it cannot be read: {error}")),
         }
     }
 
@@ -266,7 +266,7 @@ impl Follower {
             id: record.id,
             source: Arc::clone(&source.source),
             // A pipe has no path, also where it was written to files first.
-            path: if source.is_spool { PathBuf::new() } else { record.path.clone() },
+            path: if source.is_spool { Path::new("").into() } else { Arc::clone(&record.path) },
             format: record.format,
             workload: found.workload.clone(),
             host: Arc::clone(&self.parts.host),
@@ -318,7 +318,7 @@ impl Follower {
                         head: start.clone(),
                         on_damage: Some(on_damage),
                     };
-                    Arc::new(GzipContent::new(Arc::clone(&file), found.path.clone(), reading))
+                    Arc::new(GzipContent::new(Arc::clone(&file), found.path.to_path_buf(), reading))
                 }
             };
             let feed = Feed {
@@ -334,13 +334,15 @@ impl Follower {
             inbox(Signal::Feed(feed, cursor.map(|cursor| Box::new(cursor.resume))));
         }
         let is_done = marks.all_done();
+        let origin_path = record.path;
         let slot = Slot {
             origin,
             marks,
             content: (!is_done).then_some(file),
             gzip: gzip.map(u64::from),
             head,
-            path: found.path,
+            // The same name is held once.
+            path: if *found.path == *origin_path { origin_path } else { found.path },
             rotated: found.rotated,
             chain: found.chain,
             order: record.order,
@@ -355,7 +357,7 @@ impl Follower {
             again: false,
         };
         self.bound.insert(record.id, found.stat.inode);
-        self.slots.insert(found.stat.inode, slot);
+        self.slots.insert(found.stat.inode, Box::new(slot));
         self.busy.push(found.stat.inode);
     }
 }
@@ -396,7 +398,7 @@ fn same_so_far(file: &FileContent, size: u64, opened: &Opened) -> bool {
 }
 
 fn is_compressed_from(found: &Found, slot: &Slot) -> bool {
-    found.path.with_extension("") == slot.path
+    found.path.with_extension("") == *slot.path
 }
 
 /// An origin whose bytes are gone has no inode: it is kept so that its count is not given again.

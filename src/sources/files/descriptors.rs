@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use tracing::warn;
 
-use super::find::Found;
 use super::follow::Follower;
+use super::found::Found;
 use super::slot::Slot;
 use super::states::{Inode, Waiter};
 use crate::model::feed::Signal;

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::find::Stat;
+use super::found::Stat;
 use super::gzip;
 use super::slot::FileContent;
 use crate::flow::checkpoint::{Check, Cursor};

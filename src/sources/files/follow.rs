@@ -12,7 +12,7 @@
 //! origin's content. It reads first lines only; all else is the pipelines' to read.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
@@ -21,7 +21,8 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::warn;
 
 use super::change::{Change, Inbox};
-use super::find::{Finder, Found, Stat};
+use super::find::Finder;
+use super::found::{Found, Stat};
 use super::gzip::Inflaters;
 use super::identify::{self, Start};
 use super::slot::{FileContent, Slot};
@@ -113,7 +114,7 @@ pub struct Parts {
 pub struct Follower {
     pub(super) parts: Parts,
     /// Device and inode → file.
-    pub(super) slots: HashMap<Inode, Slot>,
+    pub(super) slots: HashMap<Inode, Box<Slot>>,
     /// Origin → the file that is its content.
     pub(super) bound: HashMap<OriginId, Inode>,
     /// Files without a whole first line, and compressed ones that may not be whole.
@@ -244,14 +245,9 @@ impl Follower {
             let look_gap = look_took * WALK_SHARE;
             if !places.is_empty() && !changed && self.walk > 0 && last_look.elapsed() >= look_gap {
                 last_look = Instant::now();
-                match self.look_into(&std::mem::take(&mut places)) {
-                    Some(folders) => {
-                        // What came into a new folder before it was watched is seen by the next look.
-                        places.extend(watch.add(&folders));
-                        if !watch.has(&folders) {
-                            coverage = Coverage::Partial;
-                        }
-                    }
+                match self.look_into(&std::mem::take(&mut places), &mut watch) {
+                    Some(true) => {}
+                    Some(false) => coverage = Coverage::Partial,
                     None => changed = true,
                 }
                 look_took = last_look.elapsed();
@@ -259,22 +255,28 @@ impl Follower {
             if (changed && last_walk.elapsed() >= gap) || self.walk == 0 || last_walk.elapsed() >= regular.max(gap) {
                 changed = false;
                 last_walk = Instant::now();
-                let folders = self.walk_all();
-                if self.walk == 1 {
+                let is_first = self.walk == 0;
+                if is_first {
+                    // Nothing is watched before all is known: that would keep the first lines waiting.
+                    self.walk_all(None);
                     self.send_all(&Signal::Walked);
                 }
-                if self.parts.once && self.denied == 0 {
-                    self.say_missing();
-                    return;
+                if self.parts.once {
+                    if !is_first {
+                        self.walk_all(None);
+                    }
+                    if self.denied == 0 {
+                        self.say_missing();
+                        return;
+                    }
+                } else {
+                    // What changes while it walks is told.
+                    places.clear();
+                    watch.begin_walk();
+                    self.walk_all(Some(&mut watch));
+                    coverage = watch.end_walk();
                 }
-                // What came into a new folder between the walk and its watch is seen by a look.
-                places = watch.set(&folders).into_iter().collect();
-                coverage = watch.coverage(&folders);
-                if self.walk == 1 {
-                    // Into all of them, the first time.
-                    let folders = self.walk_all();
-                    places = watch.set(&folders).into_iter().collect();
-                    coverage = watch.coverage(&folders);
+                if is_first {
                     self.parts.gauges.walked.store(true, Ordering::Release);
                 }
                 self.watch_idle(&mut watch);
@@ -302,15 +304,15 @@ impl Follower {
     }
 
     /// Says what is wrong with a path, once.
-    pub(super) fn say(&mut self, path: PathBuf, why: String) {
-        if self.said.get(&path) != Some(&why) {
+    pub(super) fn say(&mut self, path: &Path, why: String) {
+        if self.said.get(path) != Some(&why) {
             warn!(path = %path.display(), "left out: {why}. It is looked at again at every walk");
-            self.said.insert(path, why);
+            self.said.insert(path.to_owned(), why);
         }
     }
 
     /// Says that something that is wanted cannot be read, and counts it.
-    pub(super) fn say_unreadable(&mut self, path: PathBuf, why: String) {
+    pub(super) fn say_unreadable(&mut self, path: &Path, why: String) {
         self.parts.gauges.unreadable.fetch_add(1, Ordering::Release);
         self.say(path, why);
     }
@@ -346,11 +348,11 @@ impl Follower {
             }
             Ok((Start::Head(_, bytes), ..)) if bytes.starts_with(&[0x1f, 0x8b]) => {
                 self.pass(&found);
-                self.say_unreadable(found.path, "it is compressed, and its name does not end in .gz".to_owned());
+                self.say_unreadable(&found.path, "it is compressed, and its name does not end in .gz".to_owned());
             }
             Ok((Start::Head(head, bytes), content, _)) => self.resolve(finder, found, head, bytes, content, None),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => self.say_unreadable(found.path, format!("it cannot be read: {error}")),
+            Err(error) => self.say_unreadable(&found.path, format!("it cannot be read: {error}")),
         }
     }
 

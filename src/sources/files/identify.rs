@@ -112,18 +112,18 @@ pub fn candidates(state: &State, logical: &Path, inode: (u64, u64), start: &[u8]
     let mut found: Vec<Known> = state
         .origins
         .values()
-        .filter(|origin| origin.path == logical || origin.inode == inode)
+        .filter(|origin| *origin.path == *logical || origin.inode == inode)
         .filter(|origin| Head { len: origin.head_len, hash: origin.head_hash }.begins(start))
         .map(|origin| {
             let of_origin = state.cursors.range((origin.id, "".into())..).take_while(|((id, _), _)| *id == origin.id);
             Known { record: origin.clone(), cursors: of_origin.map(|(_, cursor)| (**cursor).clone()).collect() }
         })
         // A file that has another name now is known by its bytes only.
-        .filter(|known| known.record.path == logical || known.is_proven())
+        .filter(|known| *known.record.path == *logical || known.is_proven())
         .collect();
     found.sort_by_key(|known| {
         let record = &known.record;
-        (!known.is_proven(), record.path != logical, record.inode != inode, std::cmp::Reverse(record.count))
+        (!known.is_proven(), *record.path != *logical, record.inode != inode, std::cmp::Reverse(record.count))
     });
     found
 }

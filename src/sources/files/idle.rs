@@ -46,7 +46,7 @@ impl Follower {
             }
         }
         for waiting in self.waiting.values_mut().filter(|waiting| waiting.watch.is_none() && !waiting.found.gzip) {
-            let path = waiting.content().map_or_else(|| waiting.found.path.clone(), FileContent::path);
+            let path = waiting.content().map_or_else(|| waiting.found.path.to_path_buf(), FileContent::path);
             waiting.watch = watch.arm(&path);
         }
     }

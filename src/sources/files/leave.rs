@@ -52,7 +52,7 @@ impl Follower {
 
     /// A file that was read to its end has no name any more: what holds the same takes its place.
     fn leave(&mut self, inode: Inode) {
-        let Some(id) = self.slots.get(&inode).map(Slot::id) else { return };
+        let Some(id) = self.slots.get(&inode).map(|slot| slot.id()) else { return };
         let copy = self.copies.iter().find(|(_, copy)| copy.of == id).map(|(inode, _)| *inode);
         let Some((at, copy)) = copy.and_then(|at| Some((at, self.copies.remove(&at)?))) else {
             self.unbind(inode, None);
@@ -122,7 +122,7 @@ impl Follower {
             match gone.last_look {
                 None => {
                     gone.last_look = Some(self.looks);
-                    self.wants_look.insert(gone.slot.path.clone());
+                    self.wants_look.insert(gone.slot.path.to_path_buf());
                 }
                 Some(look) if look < self.looks => given_up.push(*id),
                 Some(_) => {}
@@ -230,7 +230,7 @@ impl Follower {
         }
     }
 
-    fn slot_of_gone(&mut self, inode: Inode) -> Option<Slot> {
+    fn slot_of_gone(&mut self, inode: Inode) -> Option<Box<Slot>> {
         let id = *self.gone.iter().find(|(_, gone)| gone.slot.stat.inode == inode)?.0;
         self.gone.remove(&id).map(|gone| gone.slot)
     }

@@ -5,38 +5,70 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::find::{Found, Stat, Walk};
 use super::follow::Follower;
+use super::found::{Found, Stat};
 use super::slot::Slot;
 use super::states::Inode;
+use super::walk::Walker;
+use super::watch::Watch;
 
 /// Where more changed at once than in so many folders, everything is walked.
 const LOOKS_MAX: usize = 256;
 
+/// A look of the follower's, at what one source wants.
+struct Look<'l> {
+    follower: &'l mut Follower,
+    finder: usize,
+    watch: Option<&'l mut Watch>,
+    /// Whether every folder that was read is watched.
+    is_watched: bool,
+}
+
+impl Walker for Look<'_> {
+    fn enter(&mut self, folder: &Path) {
+        if let Some(watch) = &mut self.watch {
+            self.is_watched &= watch.add(folder);
+        }
+    }
+
+    fn found(&mut self, files: Vec<Found>) {
+        for found in files {
+            self.follower.take_in(self.finder, found);
+        }
+    }
+
+    fn left_out(&mut self, path: PathBuf, why: String) {
+        self.follower.say(&path, why);
+    }
+
+    fn unreadable(&mut self, path: PathBuf, why: String) {
+        self.follower.say_unreadable(&path, why);
+    }
+}
+
 impl Follower {
-    /// Walks all sources and takes in what is found; gives the folders to watch.
-    pub(super) fn walk_all(&mut self) -> BTreeSet<PathBuf> {
+    /// Walks all sources and takes in what is found; has every folder watched before it is read, where a watch is given.
+    pub(super) fn walk_all(&mut self, mut watch: Option<&mut Watch>) {
         self.walk += 1;
         self.looks += 1;
         self.denied = 0;
         self.unopened = 0;
         self.open = self.held();
         self.call_waiters();
-        let mut folders = BTreeSet::new();
-        for index in 0..self.parts.finders.len() {
+        for finder in 0..self.parts.finders.len() {
             self.parts.gauges.beat.beat();
-            let walk = self.parts.finders[index].walk();
-            folders.extend(self.take(index, walk));
+            let places = Arc::clone(&self.parts.finders[finder].places);
+            places.walk(&mut Look { follower: self, finder, watch: watch.as_deref_mut(), is_watched: true });
         }
         self.look_after_unseen();
         self.dismiss_waiters();
-        folders
     }
 
-    /// Looks into the folders in which something changed at `places`, as a walk would; gives the folders to watch there.
-    /// `None` where only a walk of everything tells.
-    pub(super) fn look_into(&mut self, places: &BTreeSet<PathBuf>) -> Option<BTreeSet<PathBuf>> {
+    /// Looks into the folders in which something changed at `places`, as a walk would. Whether all of them are watched; `None`
+    /// where only a walk of everything tells.
+    pub(super) fn look_into(&mut self, places: &BTreeSet<PathBuf>, watch: &mut Watch) -> Option<bool> {
         if self.denied > 0 {
             return None;
         }
@@ -44,7 +76,8 @@ impl Follower {
         for place in places {
             let finders = self.parts.finders.iter().enumerate();
             let mut is_known = false;
-            for (index, folder) in finders.filter_map(|(index, finder)| Some((index, finder.folder_of(place)?))) {
+            for (index, folder) in finders.filter_map(|(index, finder)| Some((index, finder.places.folder_of(place)?)))
+            {
                 is_known = true;
                 targets.insert((index, folder));
             }
@@ -63,29 +96,17 @@ impl Follower {
                 slot.seen = self.walk - 1;
             }
         }
-        let mut folders = BTreeSet::new();
-        for (index, folder) in &targets {
-            let walk = self.parts.finders[*index].walk_in(folder);
-            folders.extend(self.take(*index, walk));
+        let mut is_watched = true;
+        for (finder, folder) in &targets {
+            let places = Arc::clone(&self.parts.finders[*finder].places);
+            let mut look = Look { follower: self, finder: *finder, watch: Some(&mut *watch), is_watched: true };
+            places.walk_in(folder, &mut look);
+            is_watched &= look.is_watched;
         }
         self.look_after_unseen_of(&known);
         self.copies.retain(|_, copy| !is_below(&copy.found.path) || copy.found.path.exists());
         self.look_after_waiting(is_below);
-        Some(folders)
-    }
-
-    /// Takes in what a walk came upon; gives the folders that it looked into.
-    fn take(&mut self, finder: usize, walk: Walk) -> BTreeSet<PathBuf> {
-        for (path, why) in walk.left_out {
-            self.say(path, why);
-        }
-        for (path, why) in walk.unreadable {
-            self.say_unreadable(path, why);
-        }
-        for found in walk.found {
-            self.take_in(finder, found);
-        }
-        walk.folders
+        Some(is_watched)
     }
 
     fn take_in(&mut self, finder: usize, found: Found) {
@@ -137,13 +158,14 @@ impl Follower {
     /// A file that was read to its end and closed may grow all the same, where its writer keeps it open; nobody tells of it.
     pub(super) fn look_after_closed(&mut self) {
         let closed = self.slots.values().filter(|slot| slot.content.is_none() && slot.gzip.is_none());
-        let has_changed = |slot: &&Slot| {
+        let has_changed = |slot: &Slot| {
             std::fs::metadata(&slot.path).is_ok_and(|meta| {
                 let stat = Stat::of(&meta);
                 stat.inode != slot.stat.inode || stat.size != slot.stat.size
             })
         };
-        let changed: Vec<PathBuf> = closed.filter(has_changed).map(|slot| slot.path.clone()).collect();
+        let changed: Vec<PathBuf> =
+            closed.filter(|slot| has_changed(slot)).map(|slot| slot.path.to_path_buf()).collect();
         self.wants_look.extend(changed);
     }
 }

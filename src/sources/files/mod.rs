@@ -1,6 +1,6 @@
 //! Files: which there are, who they are, when they are at an end.
 //!
-//! - [`find`]: walks folders and says which files a source wants
+//! - [`find`]: a source; [`walk`]: where it looks for files; [`found`]: what it finds
 //! - [`slot`]: one file that is followed, and when it is at its end
 //! - [`watch`]: tells of folders in which something changed
 //! - [`identify`]: whose content a file holds
@@ -22,6 +22,7 @@ mod descriptors;
 pub mod end;
 pub mod find;
 pub mod follow;
+pub mod found;
 pub mod gzip;
 pub mod identify;
 mod idle;
@@ -31,4 +32,5 @@ mod rearrange;
 pub mod slot;
 mod states;
 mod waiting;
+pub mod walk;
 pub mod watch;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::find::{Found, Stat};
+use super::found::{Found, Stat};
 use super::identify::{self, Head};
 use crate::model::feed::{Content, Marks};
 use crate::model::origin::{Origin, OriginId};
@@ -76,7 +76,7 @@ pub struct Slot {
     /// Its first line.
     pub head: Head,
     /// Where it was last seen.
-    pub path: PathBuf,
+    pub path: Arc<Path>,
     /// Whether it had a rotation's suffix there.
     pub rotated: bool,
     /// Files to be read one after the other share a chain.
@@ -121,7 +121,9 @@ impl Slot {
     /// Takes in that a walk saw it. Whether its content is not what it was.
     pub fn see(&mut self, found: &Found, walk: u64) -> bool {
         self.seen = walk;
-        self.path.clone_from(&found.path);
+        if *self.path != *found.path {
+            self.path = Arc::clone(&found.path);
+        }
         self.rotated = found.rotated;
         let is_written = self.stat.modified != found.stat.modified;
         // What nobody has read from may have been truncated and have grown again, and no reader would see it.

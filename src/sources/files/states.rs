@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use super::find::{Found, Stat};
+use super::found::{Found, Stat};
 use super::identify::Head;
 use super::slot::{FileContent, Slot};
 use crate::model::origin::OriginId;
@@ -26,7 +26,7 @@ pub(super) struct Copy {
 /// An origin without a file. A copy or the compressed file may still turn up.
 pub(super) struct Gone {
     /// What it was.
-    pub(super) slot: Slot,
+    pub(super) slot: Box<Slot>,
     /// Since when.
     pub(super) since: Instant,
     /// The file itself, where it has other content now.

@@ -19,8 +19,8 @@ use tracing::warn;
 
 use super::change::Inbox;
 use super::descriptors::TURN;
-use super::find::{Found, Stat};
 use super::follow::Follower;
+use super::found::{Found, Stat};
 use super::gzip::GzipContent;
 use super::identify::{self, Head, Start};
 use super::leave::TURN_UP;
@@ -49,7 +49,7 @@ impl Follower {
     /// Whether a compressed file's own file is held here still: it is read first.
     pub(super) fn awaits(&self, gzip: &Path) -> bool {
         let raw = gzip.with_extension("");
-        self.waiting.values().any(|waiting| waiting.is_held() && waiting.found.path == raw)
+        self.waiting.values().any(|waiting| waiting.is_held() && *waiting.found.path == *raw)
     }
 
     /// Of each chain the place of its last file with bytes.
@@ -186,7 +186,7 @@ impl Follower {
             Ok(Start::Head(head, bytes)) => {
                 if deleted.is_some() {
                     // What it was compressed to may be there, and was left alone.
-                    self.wants_look.insert(waiting.found.path.clone());
+                    self.wants_look.insert(waiting.found.path.to_path_buf());
                 }
                 self.forget_watch(&mut waiting);
                 self.resolve(waiting.finder, waiting.found, head, bytes, content, Some(order));
@@ -195,7 +195,7 @@ impl Follower {
                 let path = waiting.found.path.clone();
                 waiting.begun = Some(Begun { head, order, content: Some(content), deleted });
                 self.waiting.insert(inode, waiting);
-                self.say_unreadable(path, format!("it cannot be read: {error}"));
+                self.say_unreadable(&path, format!("it cannot be read: {error}"));
             }
         }
     }
@@ -257,7 +257,7 @@ impl Follower {
             if is_awaited {
                 kept.push(missing);
             } else if *missing.last_look.get_or_insert(looks) == looks {
-                self.wants_look.insert(missing.found.path.clone());
+                self.wants_look.insert(missing.found.path.to_path_buf());
                 kept.push(missing);
             } else if !self.holds(&missing) {
                 self.count(&missing);

@@ -9,6 +9,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,10 +22,12 @@ use tracing::warn;
 pub struct Watch {
     /// `None` where the system gives no inotify instance.
     inotify: Option<OwnedFd>,
-    /// Watched folders, and whether their file systems are known to tell.
-    folders: HashMap<PathBuf, (i32, bool)>,
-    /// The other way round.
-    by_watch: HashMap<i32, PathBuf>,
+    /// Watched folders by their watch.
+    folders: HashMap<i32, Folder>,
+    /// Counts the walks of everything.
+    walk: u32,
+    /// Whether this walk came upon a folder that is not watched.
+    unwatched: bool,
     /// Files that are watched for their next byte.
     files: HashSet<i32>,
     /// No more files than this are watched: folders go first.
@@ -32,6 +35,15 @@ pub struct Watch {
     wake: Arc<OwnedFd>,
     /// Whether it was said that watches ran out.
     said: bool,
+}
+
+/// A folder that is watched.
+struct Folder {
+    path: Box<Path>,
+    /// Whether its file system is known to tell.
+    tells: bool,
+    /// The walk that last came upon it.
+    walk: u32,
 }
 
 /// Wakes a [`Watch`] that waits.
@@ -80,6 +92,12 @@ pub fn tells(path: &Path) -> bool {
     rustix::fs::statfs(path).is_ok_and(|stat| TELLING.contains(&(stat.f_type as u64)))
 }
 
+/// Whether two names lead to one folder.
+fn is_one(one: &Path, other: &Path) -> bool {
+    let of = |path: &Path| std::fs::metadata(path).map(|meta| (meta.dev(), meta.ino()));
+    matches!((of(one), of(other)), (Ok(one), Ok(other)) if one == other)
+}
+
 /// How many watches the system gives a user.
 fn most_watches() -> usize {
     let text = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").unwrap_or_default();
@@ -106,7 +124,8 @@ impl Watch {
         Ok(Self {
             inotify,
             folders: HashMap::new(),
-            by_watch: HashMap::new(),
+            walk: 0,
+            unwatched: false,
             files: HashSet::new(),
             most_files,
             wake,
@@ -119,72 +138,71 @@ impl Watch {
         Waker(Arc::clone(&self.wake))
     }
 
-    /// Watches these folders and no others; gives those that were not watched before.
-    pub fn set(&mut self, folders: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-        let Some(inotify) = &self.inotify else { return Vec::new() };
-        let by_watch = &mut self.by_watch;
-        self.folders.retain(|folder, (watch, _)| {
-            let keep = folders.contains(folder);
-            if !keep {
-                by_watch.remove(watch);
-                // The kernel took the watch away already where the folder is gone.
-                let _gone = inotify::remove_watch(inotify, *watch);
-            }
-            keep
-        });
-        self.add(folders)
+    /// A walk of everything begins: folders that it does not come upon are watched no more when it ends.
+    pub fn begin_walk(&mut self) {
+        self.walk = self.walk.wrapping_add(1);
+        self.unwatched = false;
     }
 
-    /// Watches these folders, too; gives those that were not watched before. What came into one before it was watched is
-    /// told by nobody.
-    pub fn add(&mut self, folders: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
-        let mut new = Vec::new();
-        let Some(inotify) = &self.inotify else { return new };
-        let flags = WatchFlags::CREATE
-            | WatchFlags::DELETE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::MOVED_TO
-            | WatchFlags::ATTRIB
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        for folder in folders {
-            // Adding a known folder again gives the same watch; a folder made anew under its old name gets a new one.
-            match inotify::add_watch(inotify, folder, flags) {
-                Ok(watch) if self.folders.get(folder).is_some_and(|(known, _)| *known == watch) => {}
-                Ok(watch) => {
-                    if let Some((before, _)) = self.folders.insert(folder.clone(), (watch, tells(folder))) {
-                        self.by_watch.remove(&before);
-                    }
-                    self.by_watch.insert(watch, folder.clone());
-                    new.push(folder.clone());
+    /// Watches a folder, too; false where that is not to be had. A folder that is gone needs no watch, and one that may not be
+    /// read is said by the walk.
+    pub fn add(&mut self, path: &Path) -> bool {
+        const FLAGS: WatchFlags = WatchFlags::CREATE
+            .union(WatchFlags::DELETE)
+            .union(WatchFlags::MOVED_FROM)
+            .union(WatchFlags::MOVED_TO)
+            .union(WatchFlags::ATTRIB)
+            .union(WatchFlags::DELETE_SELF)
+            .union(WatchFlags::MOVE_SELF)
+            .union(WatchFlags::ONLYDIR);
+        use rustix::io::Errno;
+        let watch = match &self.inotify {
+            Some(inotify) => inotify::add_watch(inotify, path, FLAGS),
+            None => {
+                self.unwatched = true;
+                return false;
+            }
+        };
+        match watch {
+            // A known folder gives the same watch, under whatever name; one made anew under its old name gets another.
+            Ok(watch) => {
+                let walk = self.walk;
+                let folder =
+                    self.folders.entry(watch).or_insert_with(|| Folder { path: path.into(), tells: tells(path), walk });
+                folder.walk = walk;
+                if *folder.path != *path && !is_one(&folder.path, path) {
+                    folder.path = path.into();
                 }
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => {}
-                Err(error) => {
-                    if !std::mem::replace(&mut self.said, true) {
-                        warn!(
-                            folder = %folder.display(),
-                            %error,
-                            "a folder cannot be watched, so its new files are found by looking every second; nothing is lost. \
-                             Normal where fs.inotify.max_user_watches is small: raise it to find them at once"
-                        );
-                    }
+                true
+            }
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::ACCESS) => true,
+            Err(error) => {
+                self.unwatched = true;
+                if !std::mem::replace(&mut self.said, true) {
+                    warn!(
+                        folder = %path.display(),
+                        %error,
+                        "a folder cannot be watched, so its new files are found by looking every second; nothing is lost. \
+                         Normal where fs.inotify.max_user_watches is small: raise it to find them at once"
+                    );
                 }
+                false
             }
         }
-        new
     }
 
-    /// Whether each of these folders is watched, or gone.
-    pub fn has(&self, folders: &BTreeSet<PathBuf>) -> bool {
-        self.inotify.is_some() && folders.iter().all(|folder| self.folders.contains_key(folder) || !folder.is_dir())
-    }
-
-    /// What the watches of these folders are good for.
-    pub fn coverage(&self, folders: &BTreeSet<PathBuf>) -> Coverage {
-        if self.inotify.is_none() || self.folders.len() < folders.len() {
+    /// The walk has ended; what the watches of folders are good for.
+    pub fn end_walk(&mut self) -> Coverage {
+        let Some(inotify) = &self.inotify else { return Coverage::Partial };
+        let walk = self.walk;
+        let unseen = self.folders.extract_if(|_, folder| folder.walk != walk);
+        for (watch, _) in unseen {
+            // The kernel took the watch away already where the folder is gone.
+            let _gone = inotify::remove_watch(inotify, watch);
+        }
+        if self.unwatched {
             Coverage::Partial
-        } else if self.folders.values().all(|(_, tells)| *tells) {
+        } else if self.folders.values().all(|folder| folder.tells) {
             Coverage::Told
         } else {
             Coverage::Watched
@@ -238,13 +256,10 @@ impl Watch {
                 woken.files.push(watch);
             } else if event.events().contains(ReadFlags::IGNORED) {
                 // Else it is the end of a file's watch, which was told.
-                if let Some(folder) = self.by_watch.remove(&watch) {
-                    self.folders.remove(&folder);
-                    woken.places.insert(folder);
-                }
-            } else if let Some(folder) = self.by_watch.get(&watch) {
+                woken.places.extend(self.folders.remove(&watch).map(|folder| folder.path.into()));
+            } else if let Some(Folder { path, .. }) = self.folders.get(&watch) {
                 let name = event.file_name().map(|name| OsStr::from_bytes(name.to_bytes()));
-                woken.places.insert(name.map_or_else(|| folder.clone(), |name| folder.join(name)));
+                woken.places.insert(name.map_or_else(|| path.to_path_buf(), |name| path.join(name)));
             } else {
                 woken.changed = true;
             }

@@ -29,11 +29,11 @@ pub(super) const NAMES: [(&str, Name); 8] = [
 
 /// The names under `kubernetes`; missing where an origin is no container of a pod.
 pub(super) const KUBERNETES: [(&str, Kubernetes); 6] = [
-    ("namespace", |workload| &workload.namespace),
-    ("pod", |workload| &workload.pod),
-    ("container", |workload| &workload.container),
-    ("app", |workload| &workload.app),
-    ("uid", |workload| &workload.uid),
+    ("namespace", Workload::namespace),
+    ("pod", Workload::pod),
+    ("container", Workload::container),
+    ("app", Workload::app),
+    ("uid", Workload::uid),
     ("node", |_| ""),
 ];
 

@@ -4,21 +4,16 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::event::{Fields, Level, Span, Stream, TimeSource};
-use crate::model::origin::{Format, Origin, OriginId, Workload};
+use crate::model::origin::{Format, Names, Origin, OriginId, Workload};
 use crate::model::text::Text;
 
 fn origin(is_pod: bool) -> Arc<Origin> {
-    let workload = Workload {
-        namespace: "shop".to_owned(),
-        pod: "cart-7c9d-x2x".to_owned(),
-        container: "app".to_owned(),
-        app: "cart".to_owned(),
-        ..Workload::default()
-    };
+    let names = Names { namespace: "shop", pod: "cart-7c9d-x2x", uid: "", container: "app", app: "cart" };
+    let workload = Workload::new(names, 0);
     Arc::new(Origin {
         id: OriginId(7),
         source: "pods".into(),
-        path: if is_pod { "/var/log/a.log".into() } else { "".into() },
+        path: std::path::Path::new(if is_pod { "/var/log/a.log" } else { "" }).into(),
         format: Format::Cri,
         workload: is_pod.then_some(workload),
         host: "node-1".into(),

@@ -34,8 +34,14 @@ fn counts(name: &str, metric: Vec<(&str, Node)>) -> Counts {
 /// Counts a JSON line; how much was wrong.
 fn meets(counts: &mut Counts, line: &str) -> u64 {
     let (source, host) = ("s".into(), "h".into());
-    let origin =
-        Arc::new(Origin { id: OriginId(1), source, path: "/a".into(), format: Format::Plain, workload: None, host });
+    let origin = Arc::new(Origin {
+        id: OriginId(1),
+        source,
+        path: std::path::Path::new("/a").into(),
+        format: Format::Plain,
+        workload: None,
+        host,
+    });
     counts.count(&Event {
         origin: &origin,
         spans: &[Span { start: 0, end: 1 }],

@@ -12,7 +12,14 @@ fn limit(bytes: bool, rate: u64, burst: u64) -> Limit {
 
 fn origin(path: &str) -> Arc<Origin> {
     let (source, host) = ("s".into(), "h".into());
-    Arc::new(Origin { id: OriginId(1), source, path: path.into(), format: Format::Plain, workload: None, host })
+    Arc::new(Origin {
+        id: OriginId(1),
+        source,
+        path: std::path::Path::new(path).into(),
+        format: Format::Plain,
+        workload: None,
+        host,
+    })
 }
 
 fn at(seconds: f64) -> Time {

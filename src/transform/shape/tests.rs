@@ -4,15 +4,15 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::event::{Span, TimeSource};
-use crate::model::origin::{Format, Origin, OriginId, Workload};
+use crate::model::origin::{Format, Names, Origin, OriginId, Workload};
 
 fn origin() -> Arc<Origin> {
     Arc::new(Origin {
         id: OriginId(7),
         source: "pods".into(),
-        path: "/a.log".into(),
+        path: std::path::Path::new("/a.log").into(),
         format: Format::Cri,
-        workload: Some(Workload { namespace: "shop".to_owned(), pod: "cart-0".to_owned(), ..Workload::default() }),
+        workload: Some(Workload::new(Names { namespace: "shop", pod: "cart-0", ..Names::default() }, 0)),
         host: "h".into(),
     })
 }
