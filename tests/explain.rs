@@ -115,11 +115,14 @@ fn who_leaves_a_line_out_is_named() {
 fn types_conditions_and_secrets() {
     let folder = tempfile::tempdir().expect("a folder");
     let settings = folder.path().join("t.yaml");
-    let text = "sources: { pipe: { type: stdin, parse: { as: logfmt, types: { took: duration, ok: bool, pin: int } } } }\n\
+    let text = "sources: { pipe: { type: stdin, parse: { as: logfmt, types: { took: duration, ok: bool, pin: int, n: int } } } }\n\
                 redact: { fields: [pin] }\ntransforms: { slow: { keep: fields.took > 0.5 && !fields.ok && (fields.took * 2.0) < 10.0 } }\n\
-                sinks: { all: { type: stdout } }\n";
+                sinks: { all: { type: stdout } }\n\
+                tests: [{ input: 'took=2s ok=off n=-', expect: [{ fields: { took: 2.0, ok: false, n: 'null' } }] }]\n";
     fs::write(&settings, text).expect("written");
     let settings = settings.to_str().expect("UTF-8");
+    let cases = tailwater(&["test", "--config", settings], "");
+    assert_eq!(cases.status.code(), Some(0), "{}", text_of(&cases.stdout));
     let input = "took=1.5s ok=no pin=1234\ntook=250ms ok=no pin=1\ntook=1s ok=yes pin=2\ntook=6s ok=off\n";
     let output = tailwater(&["run", "--config", settings], input);
     let sent: Vec<Value> =

@@ -13,13 +13,13 @@ use super::{stamp, time};
 pub enum Type {
     /// A whole number that fits 64 bits with a sign.
     Int,
-    /// A number.
+    /// A number; always with a point or an exponent.
     Float,
     /// `true` or `false`; `yes`, `no`, `on`, `off`, `1` and `0` too.
     Bool,
     /// A point in time; becomes RFC 3339 in UTC.
     Time,
-    /// A length of time; becomes a number of seconds.
+    /// A length of time; becomes a number of seconds, as a [`Type::Float`].
     Duration,
     /// A size; becomes a number of bytes.
     Bytes,
@@ -106,7 +106,13 @@ fn float(text: &str, out: &mut String) -> Option<Fit> {
     }
     let number: f64 = text.parse().ok().filter(|number: &f64| number.is_finite())?;
     if is_json_number(text.as_bytes()) {
-        return Some(Fit::Itself);
+        if text.contains(['.', 'e', 'E']) {
+            return Some(Fit::Itself);
+        }
+        // Else whoever reads it would take it for a whole number: a store by the first that it sees, a condition each time.
+        out.push_str(text);
+        out.push_str(".0");
+        return Some(Fit::Written);
     }
     out.push_str(&serde_json::Number::from_f64(number)?.to_string());
     Some(Fit::Written)
@@ -223,10 +229,10 @@ fn duration(text: &str, out: &mut String) -> Option<Fit> {
         out.push('-');
     }
     out.push_str(&(nanos / SECOND).to_string());
-    if nanos % SECOND > 0 {
-        let behind = format!(".{:09}", nanos % SECOND);
-        out.push_str(behind.trim_end_matches('0'));
-    }
+    let behind = format!("{:09}", nanos % SECOND);
+    let behind = behind.trim_end_matches('0');
+    out.push('.');
+    out.push_str(if behind.is_empty() { "0" } else { behind });
     Some(Fit::Written)
 }
 
@@ -349,7 +355,7 @@ mod tests {
         for (text, expected) in [
             ("0.043", "0.043"),
             ("1.50", "1.50"),
-            ("12", "12"),
+            ("12", "12.0"),
             ("-1e-3", "-1e-3"),
             (".5", "0.5"),
             ("5.", "5.0"),
@@ -384,23 +390,23 @@ mod tests {
     fn durations_are_seconds() {
         for (text, expected) in [
             ("0.043", "0.043"),
-            ("12", "12"),
+            ("12", "12.0"),
             ("1.5s", "1.5"),
             ("250ms", "0.25"),
             ("250 ms", "0.25"),
             ("12.345µs", "0.000012345"),
             ("7ns", "0.000000007"),
-            ("0.5ns", "0"),
+            ("0.5ns", "0.0"),
             ("1h2m3.5s", "3723.5"),
-            ("1m 30s", "90"),
-            ("3 days", "259200"),
+            ("1m 30s", "90.0"),
+            ("3 days", "259200.0"),
             ("-1.5s", "-1.5"),
             ("00:01:02.5", "62.5"),
-            ("100:00:00", "360000"),
+            ("100:00:00", "360000.0"),
             ("00:99:00", "not"),
             ("01:02", "not"),
             ("PT1M2.5S", "62.5"),
-            ("P1DT1H", "90000"),
+            ("P1DT1H", "90000.0"),
             ("P", "not"),
             ("PT", "not"),
             ("P1M", "not"),
@@ -464,7 +470,7 @@ mod tests {
                 let read: serde_json::Value = serde_json::from_str(&json).map_err(|error| TestCaseError::fail(format!("{json}: {error}")))?;
                 let fits = match kind {
                     Type::Int | Type::Bytes => read.is_i64() || read.is_null(),
-                    Type::Float | Type::Duration => read.is_number() || read.is_null(),
+                    Type::Float | Type::Duration => read.is_f64() || read.is_null(),
                     Type::Bool => read.is_boolean() || read.is_null(),
                     Type::Time => read.is_string() || read.is_null(),
                     Type::Text => read.as_str() == Some(&text),

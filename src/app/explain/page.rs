@@ -273,7 +273,7 @@ pub fn event(seen: &Seen) -> Value {
         TimeSource::Restamped { .. } => "restamped",
     };
     let fields: serde_json::Map<String, Value> =
-        seen.fields.iter().map(|field| (field.key.clone(), Value::String(field.value.clone()))).collect();
+        seen.fields.iter().map(|field| (field.key.clone(), value(field))).collect();
     json!({
         "time": time.to_rfc3339(),
         "time_from": from,
@@ -284,6 +284,12 @@ pub fn event(seen: &Seen) -> Value {
         "fields": fields,
         "flaw": seen.flaw.map(|flaw| flaw.name()),
     })
+}
+
+/// A field's value as a text, by which cases expect it; nothing is nothing.
+fn value(field: &Shown) -> Value {
+    let is_nothing = !field.is_text && field.value == "null";
+    if is_nothing { Value::Null } else { Value::String(field.value.clone()) }
 }
 
 /// Whether a text looks like a value that stands without quotes.
