@@ -24,7 +24,7 @@ fn getting_started() {
 
 #[test]
 fn limiting() {
-    prints_what_it_shows("docs/limiting.md", 3);
+    prints_what_it_shows("docs/limiting.md", 9);
 }
 
 fn prints_what_it_shows(page: &str, at_least: usize) {

@@ -32,13 +32,13 @@ pub fn round(sample: &Sample, add: &mut Add<'_>) -> Result<(), String> {
         let lines: Vec<_> =
             sample.lines.iter().filter(|line| kind.is_none_or(|kind| line.kind == kind)).cloned().collect();
         let mut wrong = vec![0; steps.names().count()];
-        let mut owed = Vec::new();
+        let (mut owed, mut told) = (Vec::new(), Vec::new());
         let (cpu, _) = with_events(&sample.parts, &lines, |events| {
             cpu_of(|| {
                 let mut went_on = 0;
                 for event in events {
-                    let (wrong, owed) = (&mut wrong, &mut owed);
-                    let mut run = Run { moment: event.time, most: MAX_LINE, wrong, owed };
+                    let (wrong, owed, told) = (&mut wrong, &mut owed, &mut told);
+                    let mut run = Run { moment: event.time, most: MAX_LINE, wrong, owed, told, spare: 0, demoted: 0 };
                     steps.run(event, &mut run, &mut |event| went_on += black_box(event).body.len());
                     owed.clear();
                 }

@@ -8,7 +8,7 @@ use crate::frame::group::rules;
 use crate::model::settings::Key;
 use crate::sources::spool;
 use crate::transform::redact::settings as redact;
-use crate::transform::{limit, sample};
+use crate::transform::{dedupe, limit, sample};
 use crate::{admin, log};
 
 /// The maps that stand under a key of this name, wherever that is, and their keys.
@@ -25,6 +25,7 @@ pub const MAPS: &[(&str, &[Key])] = &[
     ("redact", redact::KEYS),
     ("sample", sample::KEYS),
     ("limit", limit::KEYS),
+    ("dedupe", dedupe::KEYS),
     ("tests", cases::KEYS),
     ("expect", cases::EXPECT_KEYS),
     ("multiline", rules::KEYS),

@@ -35,7 +35,7 @@ use crate::parse::types::Typed;
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::{Run, Steps};
-use crate::transform::summary::SummaryLine;
+use crate::transform::summary::{self, SummaryLine};
 
 /// What a forge is made of.
 pub struct Tools {
@@ -64,6 +64,8 @@ pub struct Forge {
     tools: Tools,
     /// The most bytes that one line adds to a body.
     line_bound: usize,
+    /// The most bytes that a line of our own adds, such as are written before an event.
+    own_bound: usize,
     open: Option<Open>,
     /// A body's memory to be used again; none while nothing is read.
     spare: Option<Vec<u8>>,
@@ -133,6 +135,7 @@ impl Forge {
     /// With no batch open.
     pub fn new(tools: Tools) -> Self {
         let line_bound = tools.encoder.bound(tools.max_line);
+        let own_bound = tools.encoder.bound(summary::USUAL.min(tools.max_line));
         let times = Times::new(&*tools.encoder);
         let names_fields = tools.redactor.as_ref().is_some_and(Redactor::wants_fields);
         let wants = if tools.encoder.wants_fields() || names_fields { Wants::All } else { tools.steps.wants() };
@@ -141,6 +144,7 @@ impl Forge {
         Self {
             tools,
             line_bound,
+            own_bound,
             open: None,
             spare: None,
             last_id: 0,
@@ -265,8 +269,9 @@ impl Forge {
         }
         let moment = near.unwrap_or(given.0);
         if self.tools.steps.remembers() {
-            self.advance(moment);
+            self.tools.steps.advance(moment, &mut self.owed);
         }
+        let spare = if self.tools.steps.remembers() { self.spare() } else { 0 };
         let Some(open) = &mut self.open else {
             debug_assert!(false, "a batch is open when an event is pushed");
             return None;
@@ -335,7 +340,15 @@ impl Forge {
         let (encoder, steps) = (&mut self.tools.encoder, &mut self.tools.steps);
         let is_first = open.body.is_empty();
         let max_line = self.tools.max_line;
-        let mut run = Run { moment, most: max_line, wrong: &mut self.wrong, owed: &mut self.owed };
+        let mut run = Run {
+            moment,
+            most: max_line,
+            wrong: &mut self.wrong,
+            owed: &mut self.owed,
+            told: &mut self.told,
+            spare,
+            demoted: self.labels.all(),
+        };
         let mut hand_on = |event: &Event<'_>| {
             if steps.is_empty() {
                 encoder.push(event, &mut open.body);

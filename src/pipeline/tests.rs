@@ -187,6 +187,8 @@ struct World {
     excused: u64,
     /// The lines of our own that were sent.
     said: Vec<String>,
+    /// How many entries these speak of.
+    spoken_of: u64,
 }
 
 const MAX_LINE: usize = 300;
@@ -231,6 +233,7 @@ impl World {
             stored: BTreeMap::new(),
             excused: 0,
             said: Vec::new(),
+            spoken_of: 0,
         };
         world.feed();
         world
@@ -270,7 +273,11 @@ impl World {
     /// Notes what a batch says for itself.
     fn hear(&mut self, batch: &Batch) {
         let own = (0..batch.body.items.len()).filter(|index| batch.body.item_spans(*index).is_empty());
-        self.said.extend(own.map(|index| String::from_utf8_lossy(batch.body.item(index)).into_owned()));
+        let own: Vec<_> = own.map(|index| String::from_utf8_lossy(batch.body.item(index)).into_owned()).collect();
+        let told = self.pipeline.told.get(&batch.id).map(Vec::as_slice).unwrap_or_default();
+        assert_eq!(own.len(), told.len(), "what is told is kept until it is answered for");
+        self.spoken_of += told.iter().map(|line| line.entries).sum::<u64>();
+        self.said.extend(own);
     }
 
     fn store(&mut self, batch: &Batch) {

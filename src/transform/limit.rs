@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::condition::Condition;
 use super::key::By;
 use super::recent::Recent;
-use super::summary::{FieldsText, Place, SummaryLine};
+use super::summary::{FieldsText, Place, SummaryLine, later};
 use crate::model::event::{Event, Level, Span};
 use crate::model::settings::{Key, Section};
 use crate::model::time::Time;
@@ -290,11 +290,6 @@ impl Bucket {
             self.at = moment;
         }
     }
-}
-
-fn later(time: Time, by: Duration) -> Time {
-    let secs = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
-    Time { secs: time.secs.saturating_add(secs), ..time }.plus_nanos(by.subsec_nanos())
 }
 
 #[cfg(test)]

@@ -4,10 +4,12 @@
 //! - [`steps`]: what the settings call transforms, one after the other, and [`settings`]: how they are typed
 //! - [`condition`]: what a step may ask an event for; [`shape`]: what it may change; [`sample`]: one of so many
 //! - [`count`]: metrics made of events
-//! - [`limit`]: so many a second; it remembers keys ([`key`], [`recent`]) and says in a [`summary`] line what it left out
+//! - [`limit`]: so many a second, and [`dedupe`]: equal lines are one; they remember ([`key`], [`recent`]) and say in a [`summary`] line
+//!   what they left out
 
 pub mod condition;
 pub mod count;
+pub mod dedupe;
 pub mod key;
 pub mod limit;
 pub mod recent;

@@ -8,6 +8,7 @@ use crate::model::template::Template;
 
 use super::condition::Condition;
 use super::count::Counts;
+use super::dedupe::{self, Dedupe};
 use super::limit::{self, Limit};
 use super::sample::{self, Sample};
 use super::shape::Change;
@@ -38,6 +39,12 @@ pub const KEYS: &[Key] = &[
         kind: "map",
         default: "",
         help: "so many lines or bytes a second go on, others are left out; on a sink only",
+    },
+    Key {
+        name: "dedupe",
+        kind: "map",
+        default: "",
+        help: "the first of equal lines goes on, repeats are left out and counted; on a sink only",
     },
     Key {
         name: "metrics",
@@ -74,7 +81,7 @@ pub const KEYS: &[Key] = &[
 ];
 
 /// Those that remember what came before: only a sink can have them.
-const ON_A_SINK: &[&str] = &["limit", "metrics"];
+const ON_A_SINK: &[&str] = &["limit", "dedupe", "metrics"];
 
 /// Where a map of transforms stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +137,8 @@ fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) ->
     made.extend(sample.map(|sample| sample.map(What::Sample)));
     let limit = section.section("limit", &[limit::KEYS], |section| Limit::read(section, name));
     made.extend(limit.map(|limit| limit.map(|limit| What::Limit(Box::new(limit)))));
+    let dedupe = section.section("dedupe", &[dedupe::KEYS], |section| Dedupe::read(section, name));
+    made.extend(dedupe.map(|dedupe| dedupe.map(|dedupe| What::Dedupe(Box::new(dedupe)))));
     if section.node("metrics").is_some() {
         let before = section.problems().0.len();
         let metrics = section.entries("metrics");

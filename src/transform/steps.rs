@@ -12,10 +12,11 @@ use crate::model::time::Time;
 
 use super::condition::{Answer, Condition, Wants};
 use super::count::{Counted, Counts, Metric};
+use super::dedupe::Dedupe;
 use super::limit::Limit;
 use super::sample::Sample;
 use super::shape::{self, Change};
-use super::summary::SummaryLine;
+use super::summary::{SummaryLine, USUAL};
 
 /// The steps of one sink. One per worker.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,34 @@ pub struct Run<'r> {
     pub wrong: &'r mut [u64],
     /// Takes lines that are to be sent beside the event.
     pub owed: &'r mut Vec<SummaryLine>,
+    /// Takes those of them that were sent before it.
+    pub told: &'r mut Vec<SummaryLine>,
+    /// So many of these, of [`USUAL`] bytes, find room before the event.
+    pub spare: usize,
+    /// Which labels are demoted: see [`Event::demoted`].
+    pub demoted: u64,
+}
+
+impl Run<'_> {
+    /// Gives `push` the event, and before it what is to be told.
+    #[inline]
+    fn hand_on(&mut self, event: &Event<'_>, push: &mut dyn FnMut(&Event<'_>)) {
+        if !self.owed.is_empty() {
+            self.tell(push);
+        }
+        push(event);
+    }
+
+    #[cold]
+    fn tell(&mut self, push: &mut dyn FnMut(&Event<'_>)) {
+        let fits = |line: &&SummaryLine| line.text.len() + line.fields.len() <= USUAL;
+        let count = self.owed.iter().take(self.spare).take_while(fits).count();
+        self.spare -= count;
+        for line in self.owed.drain(..count) {
+            line.push(self.most, self.demoted, push);
+            self.told.push(line);
+        }
+    }
 }
 
 /// One transform.
@@ -63,6 +92,8 @@ pub enum What {
     Sample(Sample),
     /// Leaves out what is too much.
     Limit(Box<Limit>),
+    /// Leaves out what repeats.
+    Dedupe(Box<Dedupe>),
     /// Counts, and leaves out nothing.
     Count(Counts),
 }
@@ -94,6 +125,7 @@ impl Steps {
             What::Sample(_) => Wants::Level,
             What::Limit(limit) if limit.wants_fields() => Wants::All,
             What::Count(counts) => counts.wants(),
+            What::Dedupe(dedupe) => dedupe.wants(),
             What::Limit(limit) => limit.when().map_or(Wants::Level, Condition::wants),
         };
         self.steps.iter().map(of).max().unwrap_or_default()
@@ -107,8 +139,10 @@ impl Steps {
     /// Lines of `moment` are met: what is to be said before them goes to `owed`.
     pub fn advance(&mut self, moment: Time, owed: &mut Vec<SummaryLine>) {
         for step in &mut self.steps {
-            if let What::Limit(limit) = &mut step.what {
-                limit.advance(moment, owed);
+            match &mut step.what {
+                What::Limit(limit) => limit.advance(moment, owed),
+                What::Dedupe(dedupe) => dedupe.advance(moment, owed),
+                _ => {}
             }
         }
     }
@@ -116,8 +150,10 @@ impl Steps {
     /// The clock shows `clock`, from any beginning: what has waited for long enough goes to `owed`, or `all` there is.
     pub fn look(&mut self, clock: Duration, all: bool, owed: &mut Vec<SummaryLine>) {
         for step in &mut self.steps {
-            if let What::Limit(limit) = &mut step.what {
-                limit.look(clock, all, owed);
+            match &mut step.what {
+                What::Limit(limit) => limit.look(clock, all, owed),
+                What::Dedupe(dedupe) => dedupe.look(clock, all, owed),
+                _ => {}
             }
         }
     }
@@ -164,7 +200,7 @@ impl Steps {
         }
         let left_out = self.steps.iter_mut().enumerate().position(|(at, step)| step.leaves_out(at, event, run));
         if left_out.is_none() {
-            push(event);
+            run.hand_on(event, push);
         }
         left_out
     }
@@ -190,7 +226,7 @@ impl Steps {
                 Err(shape::TooLong) => note(run.wrong, at),
             }
         }
-        push(event);
+        run.hand_on(event, push);
         None
     }
 }
@@ -198,7 +234,7 @@ impl Steps {
 impl What {
     fn remembers(&self) -> bool {
         match self {
-            Self::Limit(_) => true,
+            Self::Limit(_) | Self::Dedupe(_) => true,
             Self::Keep(_) | Self::Drop(_) | Self::Shape(_) | Self::Sample(_) | Self::Count(_) => false,
         }
     }
@@ -216,6 +252,10 @@ impl Step {
                 let wrong = counts.count(event);
                 (0..wrong).for_each(|_| note(run.wrong, at));
                 return false;
+            }
+            What::Dedupe(dedupe) => {
+                return dedupe.when().is_none_or(|when| holds(when, at, event, run))
+                    && dedupe.leaves_out(event, run.moment, run.owed);
             }
             What::Limit(limit) => {
                 return limit.when().is_none_or(|when| holds(when, at, event, run))

@@ -5,12 +5,16 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::model::event::{Event, Fields, Level, Span, Stream, TimeSource};
 use crate::model::origin::Origin;
 use crate::model::template::cut;
 use crate::model::text::{Text, escape};
 use crate::model::time::Time;
+
+/// A line of our own mostly has fewer bytes; one that has more is not written before an event, but by itself.
+pub const USUAL: usize = 4 << 10;
 
 /// Where in the log a line stands, for one that is to stand at its place.
 #[derive(Clone, Debug)]
@@ -58,8 +62,8 @@ pub struct SummaryLine {
 }
 
 impl SummaryLine {
-    /// Gives `push` the event; it has at most `most` bytes.
-    pub fn push(&self, most: usize, push: &mut dyn FnMut(&Event<'_>)) {
+    /// Gives `push` the event; it has at most `most` bytes. `demoted` are the labels that are, as in [`Event::demoted`].
+    pub fn push(&self, most: usize, demoted: u64, push: &mut dyn FnMut(&Event<'_>)) {
         let Place { origin, at, time, time_source, nudge, stream } = &self.place;
         let has_room = self.fields.len() + self.text.len() <= most;
         let body = cut(&self.text, most);
@@ -75,9 +79,15 @@ impl SummaryLine {
             message: Text::Plain(body),
             fields: if has_room { Fields::Json(&self.fields) } else { Fields::None },
             flaw: None,
-            demoted: 0,
+            demoted,
         });
     }
+}
+
+/// So much later.
+pub fn later(time: Time, by: Duration) -> Time {
+    let secs = i64::try_from(by.as_secs()).unwrap_or(i64::MAX);
+    Time { secs: time.secs.saturating_add(secs), ..time }.plus_nanos(by.subsec_nanos())
 }
 
 /// Writes the object `{"tailwater":{…}}`: names of our own, beside which no application's stand.
@@ -159,7 +169,7 @@ mod tests {
             (13, "seven lines ", Fields::None),
             (0, "", Fields::None),
         ] {
-            summary().push(most, &mut |event| {
+            summary().push(most, 0, &mut |event| {
                 assert_eq!((event.body, event.fields), (body, fields), "{most}");
                 assert!(event.spans.len() == 1 && event.spans[0].is_empty() && event.spans[0].start == 40);
                 assert_eq!(

@@ -1,9 +1,11 @@
 //! Transforms that remember, end to end: what stores get of them, what is counted, and what is said before the end.
 
+use std::ffi::OsStr;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::scenario::PATIENCE;
+use crate::scenario::{PATIENCE, Place, Tailwater};
 use crate::stage::{NOW, START, Stage, quick};
 use crate::support::doubles::elasticsearch::Elasticsearch;
 use crate::support::doubles::loki::Loki;
@@ -195,4 +197,49 @@ fn too_many_series_are_one() {
     assert_eq!(page.matches("\napp_lines_total{").count(), 1);
     assert_eq!(run.process.terminate(), 0);
     assert_eq!(run.process.said().matches("meets more labels than `max_series`").count(), 1);
+}
+
+/// The first goes on at once; what repeats it is counted, and told of in front of what follows, in syslog's words.
+#[test]
+fn repeats_are_one_line_and_a_count() {
+    let store = Elasticsearch::start();
+    let stage = Stage::new();
+    let line = |text: &str| format!("{{\"level\":\"error\",\"msg\":\"{text}\",\"at\":{}}}", text.len());
+    let lines = ["retry", "retry", "retry", "retry", "done", "retry"].map(line);
+    stage.add(&lines);
+    stage.add_to("shop", "other-0", START, &lines[0]);
+    let own = "data_stream: logs-a-b, transforms: { again: { dedupe: {} } }";
+    let books = stage.run(&format!("type: elasticsearch, url: '{}', {}", store.url(), quick(own)));
+    assert_eq!((books.of("lines_filtered_total", "rule=\"again\""), books.of("lines_delivered_total", "")), (3, 4));
+    store.look(|state| {
+        let mut documents: Vec<Value> = state.documents("logs-a-b").iter().map(|document| document.json()).collect();
+        documents.retain(|document| document["kubernetes"]["pod"]["name"] == "cart-0");
+        documents.sort_by_key(|document| document["@timestamp"].to_string());
+        let messages: Vec<_> = documents.iter().map(|document| document["message"].as_str().expect("a text")).collect();
+        assert_eq!(messages, ["retry", "message repeated 3 times: [retry]", "done", "retry"]);
+        let told = &documents[1];
+        assert_eq!(
+            told["fields"],
+            json!({ "tailwater": { "dedupe": "again", "repeated": 3, "lines": 3, "from": "2026-11-23T08:50:48Z", "to": "2026-11-23T08:50:51Z" } })
+        );
+        assert_eq!(told["log"]["level"], "error");
+    });
+}
+
+/// In the order of the lines where the store keeps that: what is told stands before what ends the fold.
+#[test]
+fn what_is_told_stands_in_its_place() {
+    let place = Place::new();
+    let file = place.write("lines.log", "a\na\na\nb\nb\nc\n");
+    let settings = place.write(
+        "t.yaml",
+        "sources: { pipe: { type: stdin } }\nsinks: { out: { type: stdout, format: json, transforms: { again: { dedupe: {} } } } }\n",
+    );
+    let arguments = [OsStr::new("run"), OsStr::new("--config"), settings.as_os_str()];
+    assert_eq!(Tailwater::with(&place, arguments).stdin(&file).run(), 0, "{}", place.read("log"));
+    let out = place.read("stdout");
+    let messages: Vec<Value> =
+        out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["message"].clone()).collect();
+    let expected = ["a", "message repeated 2 times: [a]", "b", "message repeated 1 time: [b]", "c"];
+    assert_eq!(messages, expected);
 }

@@ -193,15 +193,19 @@ impl Encoder for Witness {
             TimeSource::Restamped { own } => own,
             TimeSource::Line | TimeSource::Reading => *now,
         };
-        let left_out = steps.run(event, &mut Run { moment, most: *most, wrong: &mut wrong, owed }, &mut |event| {
-            seen.push(Seen::of(event, None));
-            if *sees_fields {
-                inner.push(event, body);
-            } else {
-                let bare = Event { message: Text::Plain(event.body), fields: Fields::None, ..event.clone() };
-                inner.push(&bare, body);
-            }
-        });
+        let left_out = steps.run(
+            event,
+            &mut Run { moment, most: *most, wrong: &mut wrong, owed, told: &mut Vec::new(), spare: 0, demoted: 0 },
+            &mut |event| {
+                seen.push(Seen::of(event, None));
+                if *sees_fields {
+                    inner.push(event, body);
+                } else {
+                    let bare = Event { message: Text::Plain(event.body), fields: Fields::None, ..event.clone() };
+                    inner.push(&bare, body);
+                }
+            },
+        );
         if let Some(at) = left_out {
             seen.push(Seen::of(event, steps.names().nth(at).cloned()));
         }

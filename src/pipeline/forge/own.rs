@@ -9,52 +9,36 @@ use std::time::Instant;
 use tracing::warn;
 
 use super::Forge;
-use crate::model::event::Event;
-use crate::model::time::Time;
 use crate::pipeline::Pipeline;
 use crate::transform::count::Counted;
 use crate::transform::summary::SummaryLine;
 
-/// What must fit behind a line of our own.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Behind {
-    /// The event at hand.
-    Event,
-    Nothing,
-}
-
 impl Forge {
-    /// Lines of `moment` are met: what is to be said before them is written before the event at hand, where there is room, since a
-    /// store may mind how times follow each other.
-    #[inline]
-    pub(super) fn advance(&mut self, moment: Time) {
-        self.tools.steps.advance(moment, &mut self.owed);
-        if !self.owed.is_empty() {
-            self.write_owed(Behind::Event);
-        }
+    /// So many lines of our own find room before the event at hand.
+    pub(super) fn spare(&self) -> usize {
+        let Some(open) = &self.open else { return 0 };
+        let bytes = self.tools.batch.max_bytes.saturating_sub(open.body.bytes.len() + 1) / self.own_bound.max(1);
+        let items = self.tools.batch.max_items().saturating_sub(open.body.items.len() + 2);
+        bytes.min(items)
     }
 
     /// Whether all that is owed is in the open batch now.
     #[cold]
-    fn write_owed(&mut self, behind: Behind) -> bool {
+    fn write_owed(&mut self) -> bool {
         let mut owed = std::mem::take(&mut self.owed).into_iter();
         let max_line = self.tools.max_line;
         let demoted = self.labels.all();
         while let (Some(line), Some(open)) = (owed.as_slice().first(), &mut self.open) {
-            let bound = match behind {
-                Behind::Event => self.tools.encoder.bound((line.text.len() + line.fields.len()).min(max_line)),
-                Behind::Nothing => 0,
-            };
             let body = &mut open.body;
             let batch = &self.tools.batch;
-            if body.bytes.len() + bound >= batch.max_bytes || body.items.len() + 1 >= batch.max_items() {
+            if body.bytes.len() >= batch.max_bytes || body.items.len() + 1 >= batch.max_items() {
                 break;
             }
             if body.is_empty() {
                 open.since = Instant::now();
             }
             let encoder = &mut self.tools.encoder;
-            line.push(max_line, &mut |event| encoder.push(&Event { demoted, ..event.clone() }, body));
+            line.push(max_line, demoted, &mut |event| encoder.push(event, body));
             self.told.extend(owed.next());
         }
         self.owed = owed.collect();
@@ -73,7 +57,7 @@ impl Pipeline {
         }
         tools.steps.look(self.started.elapsed(), all, owed);
         while !self.forge.owed.is_empty() {
-            if self.forge.is_ready() && self.forge.write_owed(Behind::Nothing) {
+            if self.forge.is_ready() && self.forge.write_owed() {
                 break;
             }
             if self.forge.waiting_since().is_none() {
