@@ -105,6 +105,10 @@ pub struct State {
     pub demoted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
 }
 
+/// Every file has one record, and a cursor in each pipeline: see decision 041.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<OriginRecord>() <= 96 && size_of::<Cursor>() <= 176);
+
 impl State {
     /// Takes a record in.
     pub fn apply(&mut self, record: Record) {

@@ -169,3 +169,7 @@ pub struct Origin {
     /// The machine it was read on: `NODE_NAME` where set, else the host's name.
     pub host: Arc<str>,
 }
+
+/// Every file has one: see decision 041.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Origin>() <= 128);

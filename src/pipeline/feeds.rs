@@ -101,6 +101,10 @@ pub struct FeedState {
     check: Check,
 }
 
+/// Every file that is followed has one in each pipeline: see decision 041.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<FeedState>() <= 704);
+
 impl FeedState {
     /// A feed to be read on from `resume`, or from its beginning.
     pub fn new(feed: Feed, resume: Option<Resume>) -> Self {

@@ -51,7 +51,7 @@ impl AsRef<[u8]> for Shared {
 
 /// What a compressor's own tables take.
 const GZIP_STATE: usize = 384 * 1024;
-const SNAPPY_STATE: usize = 64 * 1024;
+const SNAPPY_STATE: usize = 256 * 1024;
 
 /// The pieces behind one another, gzipped at the fastest level. `total` is their length.
 pub(crate) fn gzip<'a>(pieces: impl Iterator<Item = &'a [u8]>, total: usize) -> Vec<u8> {
@@ -77,29 +77,69 @@ pub(crate) const fn gzip_bound(len: usize) -> usize {
     gzip_len(len) + GZIP_STATE
 }
 
+/// What a block of snappy holds at most: matches do not reach back beyond it, so blocks can be made one after the other.
+const SNAPPY_BLOCK: usize = 64 << 10;
+
 thread_local! {
-    /// The compressor's table and the room for its worst case, used again: to clear and to touch anew a megabyte for each
-    /// request costs a tenth of compressing it.
-    static SNAPPY: RefCell<(snap::raw::Encoder, Vec<u8>)> = RefCell::new((snap::raw::Encoder::new(), Vec::new()));
+    /// The compressor's table, the block that is being filled, and the room for one in the worst case; used again, since touching
+    /// memory anew costs more than compressing into it.
+    static SNAPPY: RefCell<(snap::raw::Encoder, Vec<u8>, Vec<u8>)> =
+        RefCell::new((snap::raw::Encoder::new(), Vec::new(), Vec::new()));
 }
 
-/// More room than this is given back; what is kept is once for the thread that delivers, beside the permits.
-const SNAPPY_KEPT: usize = 2 << 20;
+/// A raw block of snappy while it is made of pieces.
+pub(crate) struct Snappy<'s> {
+    encoder: &'s mut snap::raw::Encoder,
+    block: &'s mut Vec<u8>,
+    room: &'s mut Vec<u8>,
+    out: Vec<u8>,
+}
 
-/// A raw block of snappy.
-pub(crate) fn snappy(plain: &[u8]) -> Vec<u8> {
-    SNAPPY.with_borrow_mut(|(encoder, room)| {
-        let most = snap::raw::max_compress_len(plain.len());
-        if room.len() < most {
-            room.resize(most, 0);
+impl Snappy<'_> {
+    /// Appends a piece.
+    #[inline]
+    pub(crate) fn put(&mut self, mut piece: &[u8]) {
+        while self.block.len() + piece.len() >= SNAPPY_BLOCK {
+            let (now, later) = piece.split_at(SNAPPY_BLOCK - self.block.len());
+            self.block.extend_from_slice(now);
+            self.close();
+            piece = later;
         }
-        // Fails only beyond 4 GiB, which no body reaches; an empty body is refused by the store and nothing is settled.
-        let len = encoder.compress(plain, room).unwrap_or(0);
-        let out = room[..len].to_vec();
-        if room.len() > SNAPPY_KEPT {
-            *room = Vec::new();
+        self.block.extend_from_slice(piece);
+    }
+
+    fn close(&mut self) {
+        // Fails only beyond 4 GiB, or where there is less room than it asks for.
+        let len = self.encoder.compress(self.block, self.room).unwrap_or(0);
+        // Each begins with its own length, and the whole has said that of all.
+        let header = self.room.iter().position(|byte| byte & 0x80 == 0).map_or(0, |at| at + 1);
+        self.out.extend_from_slice(self.room.get(header..len).unwrap_or_default());
+        self.block.clear();
+    }
+}
+
+/// A raw block of snappy, of the `total` bytes that `pieces` puts: byte for byte what compressing them at once gives, without
+/// ever holding them at once.
+pub(crate) fn snappy(total: usize, pieces: impl FnOnce(&mut Snappy<'_>)) -> Vec<u8> {
+    SNAPPY.with_borrow_mut(|(encoder, block, room)| {
+        block.clear();
+        block.reserve_exact(SNAPPY_BLOCK);
+        room.resize(snap::raw::max_compress_len(SNAPPY_BLOCK), 0);
+        // Room for the worst case at once: untouched pages cost nothing, growing would copy.
+        let mut out = Vec::with_capacity(snap::raw::max_compress_len(total));
+        let mut rest = total;
+        while rest >= 0x80 {
+            out.push(rest as u8 | 0x80);
+            rest >>= 7;
         }
-        out
+        out.push(rest as u8);
+        let mut snappy = Snappy { encoder, block, room, out };
+        pieces(&mut snappy);
+        if !snappy.block.is_empty() {
+            snappy.close();
+        }
+        snappy.out.shrink_to_fit();
+        snappy.out
     })
 }
 
@@ -127,7 +167,25 @@ mod tests {
         for len in [0, 1, 100, 70_000, noise.len()] {
             let plain = &noise[..len];
             assert!(gzip(std::iter::once(plain), len).len() <= gzip_len(len), "{len}");
-            assert!(snappy(plain).len() <= snappy_bound(len), "{len}");
+            assert!(snappy(len, |snappy| snappy.put(plain)).len() <= snappy_bound(len), "{len}");
+        }
+    }
+
+    #[test]
+    fn snappy_of_pieces_is_snappy_of_the_whole() {
+        let text = |len: usize| -> Vec<u8> {
+            let lines = (0..).flat_map(|number: u32| {
+                format!("{{\"n\":{number},\"msg\":\"served in {} ms\"}}\n", number % 7).into_bytes()
+            });
+            lines.take(len).collect()
+        };
+        for len in [0, 1, 400, SNAPPY_BLOCK - 1, SNAPPY_BLOCK, SNAPPY_BLOCK + 1, 2 * SNAPPY_BLOCK, 300_000] {
+            let whole = text(len);
+            let expected = snap::raw::Encoder::new().compress_vec(&whole).expect("not too long");
+            for cut in [1 << 20, 100_000, 397] {
+                let packed = snappy(len, |snappy| whole.chunks(cut).for_each(|piece| snappy.put(piece)));
+                assert!(packed == expected, "{len} bytes in pieces of {cut}");
+            }
         }
     }
 
@@ -139,7 +197,8 @@ mod tests {
             let mut back = Vec::new();
             flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut back).expect("valid gzip");
             prop_assert_eq!(&back, &plain);
-            prop_assert_eq!(snap::raw::Decoder::new().decompress_vec(&snappy(&plain)).expect("valid snappy"), plain);
+            let packed = snappy(plain.len(), |snappy| pieces.iter().for_each(|piece| snappy.put(piece)));
+            prop_assert_eq!(snap::raw::Decoder::new().decompress_vec(&packed).expect("valid snappy"), plain);
         }
     }
 }

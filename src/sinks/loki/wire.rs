@@ -39,7 +39,7 @@ impl Wire for LokiWire {
         let packed = match self.settings.encoding {
             Encoding::Protobuf => {
                 headers.push(("Content-Type", "application/x-protobuf".to_owned()));
-                pack::snappy(&protobuf(body, &streams))
+                snappy_protobuf(body, &streams)
             }
             Encoding::Json => {
                 headers.push(("Content-Type", "application/json".to_owned()));
@@ -89,6 +89,8 @@ impl Wire for LokiWire {
         let len = body + entry::FRAME;
         order
             + match self.settings.encoding {
+                // The body once more is never held. It is asked for all the same, so that few batches wait for a slow store: more of
+                // them would make nothing faster, and are memory.
                 Encoding::Protobuf => len + pack::snappy_bound(len),
                 Encoding::Json => pack::gzip_bound(len),
             }
@@ -147,21 +149,35 @@ fn streams(body: &Body, items: &[u32]) -> Streams {
     Streams { items: sorted, ends }
 }
 
-fn protobuf(body: &Body, streams: &Streams) -> Vec<u8> {
-    let entry_of = |item: u32, head: &str| entry::of_item(Encoding::Protobuf, body.item(item as usize), head).len();
-    let mut out = Vec::with_capacity(body.bytes.len());
+/// Protobuf in snappy, a stream at a time: what is sent is never held plain beside the items.
+fn snappy_protobuf(body: &Body, streams: &Streams) -> Vec<u8> {
+    let entry_of = |item: u32, head: &str| entry::of_item(Encoding::Protobuf, body.item(item as usize), head);
+    let head_of = |group: u32| &*body.groups[group as usize].head;
+    // What is within each stream, and of all with what stands before it.
+    let mut lengths = Vec::with_capacity(streams.ends.len());
+    let mut total = 0;
     for (group, items) in streams.each() {
-        let head = &body.groups[group as usize].head;
-        let entries: usize = items.iter().map(|&item| entry_of(item, head)).sum();
-        out.push(0x0a);
-        entry::put_varint((1 + entry::varint_len(head.len() as u64) + head.len() + entries) as u64, &mut out);
-        entry::put_text(0x0a, head.as_bytes(), &mut out);
-        for &item in items {
-            out.extend_from_slice(entry::of_item(Encoding::Protobuf, body.item(item as usize), head));
-        }
+        let head = head_of(group);
+        let entries: usize = items.iter().map(|&item| entry_of(item, head).len()).sum();
+        let length = 1 + entry::varint_len(head.len() as u64) + head.len() + entries;
+        lengths.push(length);
+        total += 1 + entry::varint_len(length as u64) + length;
     }
-    debug_assert!(out.len() <= body.bytes.len(), "the items had room for their streams");
-    out
+    debug_assert!(total <= body.bytes.len(), "the items had room for their streams");
+    pack::snappy(total, |snappy| {
+        let mut front = Vec::new();
+        for ((group, items), length) in streams.each().zip(&lengths) {
+            let head = head_of(group);
+            front.clear();
+            front.push(0x0a);
+            entry::put_varint(*length as u64, &mut front);
+            entry::put_text(0x0a, head.as_bytes(), &mut front);
+            snappy.put(&front);
+            for &item in items {
+                snappy.put(entry_of(item, head));
+            }
+        }
+    })
 }
 
 fn gzipped_json(body: &Body, streams: &Streams) -> Vec<u8> {

@@ -103,6 +103,10 @@ pub struct Slot {
     pub again: bool,
 }
 
+/// Every file that is followed has one: see decision 041.
+#[cfg(target_pointer_width = "64")]
+const _: () = assert!(size_of::<Slot>() <= 208);
+
 impl Slot {
     /// Its identity.
     pub fn id(&self) -> OriginId {
