@@ -84,10 +84,8 @@ const MAKERS: &[Maker] = &[
     Maker { function: "read", with: " ", ..maker("src/app/explain/mod.rs", "format", "tailwater: @") },
     maker("src/sources/files/", "say", "left out: @. It is looked at again at every walk"),
     maker("src/sources/files/", "say_unreadable", "left out: @. It is looked at again at every walk"),
-    Maker {
-        with: " ",
-        ..maker("src/sources/files/find.rs", "push", "left out: @. It is looked at again at every walk")
-    },
+    maker("src/sources/files/walk.rs", "left_out", "left out: @. It is looked at again at every walk"),
+    maker("src/sources/files/walk.rs", "unreadable", "left out: @. It is looked at again at every walk"),
 ];
 
 /// Uses of makers, and of the structs that carry notices, without a text of their own: how many there are in a file. Where
@@ -95,7 +93,8 @@ const MAKERS: &[Maker] = &[
 const PASSED_ON: &[(&str, &str, usize)] = &[
     // What `Admin::bind` says.
     ("src/app/net.rs", "Refused", 1),
-    // What walks found, and a reason on its way.
+    // The system's own words, what walks found, and a reason on its way.
+    ("src/sources/files/walk.rs", "unreadable", 2),
     ("src/sources/files/look.rs", "say", 1),
     ("src/sources/files/look.rs", "say_unreadable", 1),
     ("src/sources/files/follow.rs", "say", 1),
