@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 
@@ -13,6 +14,8 @@ pub struct Place {
     /// Removed at the end; `None` where another owns it.
     dir: Option<TempDir>,
     root: PathBuf,
+    /// Whether logs with stack traces were generated here.
+    has_traces: AtomicBool,
 }
 
 impl Place {
@@ -20,12 +23,12 @@ impl Place {
     pub fn new() -> Place {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let root = dir.path().canonicalize().expect("the folder has a path");
-        Place { dir: Some(dir), root }
+        Place { dir: Some(dir), root, has_traces: AtomicBool::new(false) }
     }
 
     /// The same folder once more, for a thread that only looks.
     pub fn beside(other: &Place) -> Place {
-        Place { dir: None, root: other.root.clone() }
+        Place { dir: None, root: other.root.clone(), has_traces: AtomicBool::new(other.has_traces()) }
     }
 
     /// A path in it.
@@ -48,8 +51,14 @@ impl Place {
         self.text("pods")
     }
 
+    /// Whether logs with stack traces were generated here: their account is line by line, so each line of these is to be an event.
+    pub fn has_traces(&self) -> bool {
+        self.has_traces.load(Ordering::Relaxed)
+    }
+
     /// Writes generated logs below the pods directory.
     pub fn generate(&self, seed: u64, options: &Options) -> generate::Written {
+        self.has_traces.store(true, Ordering::Relaxed);
         generate::write_tree(&self.path("pods"), seed, options).expect("the logs are written")
     }
 

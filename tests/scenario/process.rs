@@ -38,8 +38,10 @@ impl Tailwater {
         let mut command = Command::new(binary());
         // Whatever proxy or settings are around, these tests are not about them.
         command.args(arguments).env_clear().current_dir(place.path(""));
-        // They count lines, each of which is an event here; a source that says `multiline` itself is heard.
-        command.env("TAILWATER__MULTILINE", "none");
+        if place.has_traces() {
+            // The account of generated logs is line by line, that of their stack traces too. All others run by the defaults.
+            command.env("TAILWATER__MULTILINE", "none");
+        }
         command.stdout(appended(&place.path("stdout")));
         Start { command, stdin: Stdio::null(), log: place.path("log") }
     }
