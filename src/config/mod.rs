@@ -10,7 +10,7 @@
 //! - [`environment`]: variables that stand for keys of the file
 //! - [`renamed`]: keys that were called otherwise
 //! - [`machine`]: what settings depend on outside of their file
-//! - [`settings`], [`parts`]: what the program needs
+//! - [`settings`], [`parts`]: what the program needs; `names`: who is meant by a name; `share`: what each sink may use
 //! - [`cases`]: lines, and what is to become of them
 //! - [`show`]: the settings in effect, as YAML
 //! - [`schema`]: the settings as a JSON Schema
@@ -21,12 +21,14 @@ pub mod environment;
 pub mod flags;
 pub mod keys;
 pub mod machine;
+mod names;
 pub mod parts;
 pub mod renamed;
 pub mod report;
 pub mod schema;
 pub mod secret;
 pub mod settings;
+mod share;
 pub mod show;
 pub mod syntax;
 pub mod vars;

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use super::machine::Machine;
+use super::names::{check_name, kind_of};
 use crate::deliver::{self, DeadLetter, http};
 use crate::flow::batch;
 use crate::frame::group::rules::Rules;
 use crate::model::feed::ParserName;
-use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value, meant, nearest};
+use crate::model::settings::{Key, Node, Place, Problems, Section, nearest};
 use crate::parse::Parser;
 use crate::parse::recipe::Recipe;
 use crate::sinks::{Given, Transport};
@@ -296,60 +297,10 @@ fn workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// Lets no more workers run than there are CPUs for, and than the sink's share feeds; says where that is fewer than asked for.
-pub(super) fn limit_workers(sinks: &mut [Sink], cpus: usize, max_line: usize, notices: &mut Vec<Problem>) {
-    for sink in sinks.iter_mut().filter(|sink| sink.workers > 1) {
-        let fed = sink.share / (2 * sink.permit_bytes(max_line)).max(1);
-        let possible = sink.workers.min(cpus).min(fed).max(1);
-        if possible < sink.workers {
-            let why = if possible < cpus {
-                "two batches for each need more memory than `memory_limit` leaves for it"
-            } else {
-                "the machine, or the process's CPU quota, has no more CPUs"
-            };
-            let text = format!("sink `{}` runs with {possible} of its {} workers: {why}", sink.name, sink.workers);
-            let hint = "write a smaller number, or give it more".to_owned();
-            notices.push(Problem { place: sink.place.clone(), text, hint });
-            sink.workers = possible;
-        }
-    }
-}
-
 /// What sinks are told from outside their own settings.
 pub(super) fn given(fields: Vec<(String, String)>, machine: &Machine<'_>) -> Given {
     let no_color = (machine.env)("NO_COLOR").is_some_and(|value| !value.is_empty());
     Given { fields, terminal: machine.stdout_terminal, color: machine.stdout_terminal && !no_color }
-}
-
-/// Gives every sink its share of `memory` bytes, in proportion to what it needs at least: two batches. What all of
-/// them need together comes back where that is more.
-pub(super) fn share(sinks: &mut [Sink], memory: u64, max_line: usize) -> Result<(), Scarce> {
-    let needed: Vec<u64> = sinks.iter().map(|sink| (2 * sink.permit_bytes(max_line)) as u64).collect();
-    let total = needed.iter().sum::<u64>().max(1);
-    for (sink, needed) in sinks.iter_mut().zip(&needed) {
-        // In 128 bits, since bytes times bytes may have more than 64.
-        let share = u128::from(memory) * u128::from(*needed) / u128::from(total);
-        sink.share = usize::try_from(share).unwrap_or(usize::MAX);
-    }
-    if total <= memory {
-        return Ok(());
-    }
-    let each = sinks.iter().zip(&needed).map(|(sink, needed)| format!("`{}` {}", sink.name, megabytes(*needed)));
-    Err(Scarce { total, each: each.collect::<Vec<_>>().join(", ") })
-}
-
-/// There is less memory than the sinks need.
-pub(super) struct Scarce {
-    /// The bytes that all of them need.
-    pub(super) total: u64,
-    /// What each of them needs, for people.
-    pub(super) each: String,
-}
-
-/// In tenths of MiB, rounded up.
-pub(super) fn megabytes(bytes: u64) -> String {
-    let tenths = bytes.saturating_mul(10).div_ceil(1 << 20);
-    format!("{}.{} MiB", tenths / 10, tenths % 10)
 }
 
 /// The tables that a source's keys stand in.
@@ -379,66 +330,6 @@ fn store(section: &mut Section<'_>, sink: &sinks::Sink) -> Store {
         section.problems().add_with_hint(&node.place, text, "write `dead_letter: { file: PATH }`");
     }
     store
-}
-
-/// Names stand in metrics, in checkpoints and on the command line.
-fn check_name(what: &str, name: &str, place: &Place, problems: &mut Problems) {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if name.is_empty() || !name.chars().all(legal) {
-        problems.add_with_hint(
-            place,
-            format!("`{name}` cannot be the name of a {what}"),
-            "use letters, digits, `_`, `-` and `.`",
-        );
-    }
-}
-
-/// The row of the kind that `node` names under `type`.
-fn kind_of<'k, K>(
-    what: &str,
-    name: &str,
-    place: &Place,
-    node: &Node,
-    known: impl Iterator<Item = (&'static str, &'k K)> + Clone,
-    problems: &mut Problems,
-) -> Option<&'k K> {
-    let names: Vec<_> = known.clone().map(|(name, _)| name).collect();
-    let list = format!("known: {}", names.join(", "));
-    let typed = match &node.value {
-        Value::Map(entries) => entries.iter().find(|(key, ..)| key == "type").map(|(.., node)| node),
-        Value::Null => None,
-        Value::Scalar(_) | Value::List(_) => {
-            let hint = format!("write `{name}: {{ type: … }}`; {list}");
-            problems.add_with_hint(&node.place, format!("{what} `{name}` must be a map"), hint);
-            return None;
-        }
-    };
-    match typed.map(|node| (&node.place, &node.value)) {
-        Some((at, Value::Scalar(typed))) => {
-            let found = known.clone().find(|(name, _)| name == typed).map(|(_, kind)| kind);
-            if found.is_none() {
-                let hint = match meant(typed, names.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`? {list}"),
-                    None => list,
-                };
-                problems.add_with_hint(at, format!("unknown {what} `{typed}`"), hint);
-            }
-            found
-        }
-        Some((at, Value::Null)) if names.contains(&"null") => {
-            let text = format!("`type` of {what} `{name}` has no value");
-            problems.add_with_hint(
-                at,
-                text,
-                format!("the sink that throws away is written in quotes: `\"null\"`; {list}"),
-            );
-            None
-        }
-        _ => {
-            problems.add_with_hint(place, format!("{what} `{name}` needs `type`"), list);
-            None
-        }
-    }
 }
 
 /// The indices of the sources that a sink asks for; all if it names none.

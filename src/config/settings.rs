@@ -11,7 +11,8 @@ use std::time::Duration;
 use super::cases::{self, Case};
 use super::flags::{self, LogTyped, Typed};
 use super::machine::Machine;
-use super::parts::{self, Common, Entries, Scarce, Sink, Source};
+use super::parts::{self, Common, Entries, Sink, Source};
+use super::share::{self, Scarce};
 use super::{environment, renamed, vars, yaml};
 use crate::admin;
 use crate::frame::cut::SHORTEST_MAX_LINE;
@@ -267,12 +268,12 @@ impl Settings {
         root.end();
         let has_pipe = sources.iter().any(|source| !source.has_files() && source.spool().is_none());
         let pipe_bytes = if has_pipe { (memory_limit / 4).clamp(PIPE_BYTES.1, PIPE_BYTES.0) } else { 0 };
-        if let Err(scarce) = parts::share(&mut sinks, memory_limit.saturating_sub(pipe_bytes), max_line)
+        if let Err(scarce) = share::share(&mut sinks, memory_limit.saturating_sub(pipe_bytes), max_line)
             && problems.0.is_empty()
         {
             ask_for_memory(&tree, memory_limit, has_pipe, &scarce, &mut problems);
         }
-        parts::limit_workers(&mut sinks, machine.cpus, max_line, &mut notices);
+        share::limit_workers(&mut sinks, machine.cpus, max_line, &mut notices);
         if !problems.0.is_empty() {
             return Err(problems);
         }
@@ -387,9 +388,9 @@ fn ask_for_memory(root: &Node, limit: u64, has_pipe: bool, scarce: &Scarce, prob
         place,
         format!(
             "the sinks need {} for two batches each ({}), and `memory_limit` is {}",
-            parts::megabytes(scarce.total),
+            share::megabytes(scarce.total),
             scarce.each,
-            parts::megabytes(limit)
+            share::megabytes(limit)
         ),
         format!("set `memory_limit: {}`, or less of `batch.max_bytes` or `max_line`", units::format_bytes(enough)),
     );

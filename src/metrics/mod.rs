@@ -1,7 +1,7 @@
 //! Every series the agent has, named once.
 //!
 //! - this file: all of them on one page, and those of files and of checkpoints
-//! - `pipeline`: the series of a pipeline
+//! - `pipeline`: the series of a pipeline; `families`: their names, and what they count
 //! - [`beat`]: whether a loop still turns
 //! - [`look`]: what a pipeline says of itself when it is asked
 //! - [`counted`]: series that the settings make of events
@@ -16,6 +16,7 @@
 
 pub mod beat;
 pub mod counted;
+mod families;
 pub mod look;
 mod maker;
 mod pipeline;
@@ -27,8 +28,8 @@ use std::time::{Duration, Instant};
 
 use prometheus::{Encoder as _, Gauge, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry, TextEncoder};
 
+use families::Families;
 use maker::Maker;
-use pipeline::Families;
 pub use pipeline::{LastError, Outcome, PipelineMetrics};
 pub use process::ProcessLook;
 

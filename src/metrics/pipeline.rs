@@ -6,13 +6,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus::core::{Atomic, GenericCounterVec};
-use prometheus::{
-    Counter, CounterVec, Gauge, GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
-};
+use prometheus::{Counter, Gauge, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 
 use super::look::Look;
-use super::maker::Maker;
 use crate::model::batch::DropReason;
 use crate::model::budget::Budget;
 use crate::model::event::Flaw;
@@ -53,21 +49,21 @@ impl Outcome {
 
 /// The series of one pipeline.
 pub struct PipelineMetrics {
-    lines_read: IntCounter,
-    bytes_read: IntCounter,
-    lines_delivered: IntCounter,
-    bytes_delivered: IntCounter,
-    lines_dead_lettered: IntCounter,
-    bytes_dead_lettered: IntCounter,
-    lines_given_back: IntCounter,
-    bytes_given_back: IntCounter,
-    bytes_cut: IntCounter,
-    unreachable_bytes: IntCounter,
-    lines_in_flight: IntGauge,
-    bytes_in_flight: IntGauge,
-    lag_bytes: IntGauge,
-    lag_seconds: Gauge,
-    since_progress: Gauge,
+    pub(super) lines_read: IntCounter,
+    pub(super) bytes_read: IntCounter,
+    pub(super) lines_delivered: IntCounter,
+    pub(super) bytes_delivered: IntCounter,
+    pub(super) lines_dead_lettered: IntCounter,
+    pub(super) bytes_dead_lettered: IntCounter,
+    pub(super) lines_given_back: IntCounter,
+    pub(super) bytes_given_back: IntCounter,
+    pub(super) bytes_cut: IntCounter,
+    pub(super) unreachable_bytes: IntCounter,
+    pub(super) lines_in_flight: IntGauge,
+    pub(super) bytes_in_flight: IntGauge,
+    pub(super) lag_bytes: IntGauge,
+    pub(super) lag_seconds: Gauge,
+    pub(super) since_progress: Gauge,
     /// Batches handed to the delivery.
     pub batches: IntCounter,
     /// Requests that were sent again, whole or in part.
@@ -77,34 +73,34 @@ pub struct PipelineMetrics {
     /// Whether the store takes nothing at the moment.
     pub refusing: IntGauge,
     /// How often reading had to wait for memory that batches hold, and how long.
-    permit_waits: IntCounter,
-    permit_wait: Counter,
-    request_duration: HistogramVec,
-    dropped: IntCounterVec,
-    bytes_dropped: IntCounterVec,
-    filtered: IntCounterVec,
-    bytes_filtered: IntCounterVec,
-    wrong: IntCounterVec,
-    malformed: IntCounterVec,
-    requests: IntCounterVec,
-    permit_held: IntGauge,
-    permit_size: IntGauge,
+    pub(super) permit_waits: IntCounter,
+    pub(super) permit_wait: Counter,
+    pub(super) request_duration: HistogramVec,
+    pub(super) dropped: IntCounterVec,
+    pub(super) bytes_dropped: IntCounterVec,
+    pub(super) filtered: IntCounterVec,
+    pub(super) bytes_filtered: IntCounterVec,
+    pub(super) wrong: IntCounterVec,
+    pub(super) malformed: IntCounterVec,
+    pub(super) requests: IntCounterVec,
+    pub(super) permit_held: IntGauge,
+    pub(super) permit_size: IntGauge,
     /// Of each worker.
-    budgets: Mutex<Vec<(usize, Budget)>>,
-    last_error: Mutex<Option<LastError>>,
-    crowded_labels: IntGauge,
-    demoted_labels: IntGauge,
+    pub(super) budgets: Mutex<Vec<(usize, Budget)>>,
+    pub(super) last_error: Mutex<Option<LastError>>,
+    pub(super) crowded_labels: IntGauge,
+    pub(super) demoted_labels: IntGauge,
     /// Labels that have taken too many values, in the order of their names.
-    crowded: Mutex<BTreeSet<String>>,
+    pub(super) crowded: Mutex<BTreeSet<String>>,
     /// Transforms that have met more keys than they remember.
-    forgetful: Mutex<BTreeSet<String>>,
+    pub(super) forgetful: Mutex<BTreeSet<String>>,
     /// Those of them that are stored beside the line.
-    demoted: Mutex<BTreeSet<String>>,
+    pub(super) demoted: Mutex<BTreeSet<String>>,
     /// The last look at each worker.
-    published: Mutex<Vec<Look>>,
+    pub(super) published: Mutex<Vec<Look>>,
     /// What workers have counted that are no more.
-    retired: Mutex<Look>,
-    name: String,
+    pub(super) retired: Mutex<Look>,
+    pub(super) name: String,
 }
 
 /// What a store, or the way to it, said last when it did not take entries.
@@ -114,43 +110,6 @@ pub struct LastError {
     pub words: String,
     /// When it was said.
     pub at: Instant,
-}
-
-/// The families with a label `pipeline`, and those with one more.
-pub(super) struct Families {
-    lines_read: IntCounterVec,
-    bytes_read: IntCounterVec,
-    lines_delivered: IntCounterVec,
-    bytes_delivered: IntCounterVec,
-    bytes_dropped: IntCounterVec,
-    bytes_dead_lettered: IntCounterVec,
-    bytes_cut: IntCounterVec,
-    bytes_in_flight: IntGaugeVec,
-    lag_bytes: IntGaugeVec,
-    lag_seconds: GaugeVec,
-    since_progress: GaugeVec,
-    lines_filtered: IntCounterVec,
-    bytes_filtered: IntCounterVec,
-    transform_errors: IntCounterVec,
-    lines_dropped: IntCounterVec,
-    lines_dead_lettered: IntCounterVec,
-    lines_given_back: IntCounterVec,
-    bytes_given_back: IntCounterVec,
-    lines_malformed: IntCounterVec,
-    unreachable_bytes: IntCounterVec,
-    lines_in_flight: IntGaugeVec,
-    batches: IntCounterVec,
-    requests: IntCounterVec,
-    request_bytes: IntCounterVec,
-    request_duration: HistogramVec,
-    refusing: IntGaugeVec,
-    permit_waits: IntCounterVec,
-    permit_wait: CounterVec,
-    retries: IntCounterVec,
-    permit_held: IntGaugeVec,
-    permit_size: IntGaugeVec,
-    crowded_labels: IntGaugeVec,
-    demoted_labels: IntGaugeVec,
 }
 
 impl PipelineMetrics {
@@ -321,169 +280,7 @@ impl PipelineMetrics {
     }
 }
 
-impl Families {
-    /// All of them, without a pipeline.
-    pub(super) fn new(new: &Maker) -> Self {
-        Self {
-            lines_read: new.counters("lines_read_total", "Lines read from the sources.", &[]),
-            bytes_read: new.counters("bytes_read_total", "Bytes of the lines read.", &[]),
-            lines_delivered: new.counters("lines_delivered_total", "Lines that the store has.", &[]),
-            bytes_delivered: new.counters("bytes_delivered_total", "Bytes of input whose lines the store has.", &[]),
-            bytes_dropped: new.counters("bytes_dropped_total", "Bytes of dropped lines, by reason.", &["reason"]),
-            bytes_dead_lettered: new.counters("bytes_dead_lettered_total", "Bytes of dead-lettered lines.", &[]),
-            lines_given_back: new.counters(
-                "lines_given_back_total",
-                "Lines that were unanswered when the sink's settings changed: read again under the new ones, they may arrive twice.",
-                &[],
-            ),
-            bytes_given_back: new.counters("bytes_given_back_total", "Bytes of lines given back.", &[]),
-            bytes_cut: new.counters(
-                "bytes_cut_total",
-                "Bytes behind the beginning of lines that were too long to be held; the beginning is delivered.",
-                &[],
-            ),
-            bytes_in_flight: new.gauges("bytes_in_flight", "Bytes of lines read and not yet settled.", &["pipeline"]),
-            lag_bytes: new.gauges(
-                "lag_bytes",
-                "Bytes that are there and not settled, read or not, over all known files.",
-                &["pipeline"],
-            ),
-            lag_seconds: new.float_gauges("lag_seconds", "Age of the oldest line that is not settled."),
-            since_progress: new.float_gauges(
-                "seconds_since_progress",
-                "Time since lines were last settled; 0 where there is nothing to settle.",
-            ),
-            lines_filtered: new.counters(
-                "lines_filtered_total",
-                "Lines left out by a transform of the settings, by its name.",
-                &["rule"],
-            ),
-            bytes_filtered: new.counters(
-                "bytes_filtered_total",
-                "Bytes of lines left out by a transform of the settings, by its name.",
-                &["rule"],
-            ),
-            transform_errors: new.counters(
-                "transform_errors_total",
-                "Lines of which a transform's condition or metric asked a value for what it is not (it counts as not held, or is not counted), or that a transform would have made too long (they stay).",
-                &["rule"],
-            ),
-            lines_dropped: new.counters("lines_dropped_total", "Lines dropped, by reason.", &["reason"]),
-            lines_dead_lettered: new.counters(
-                "lines_dead_lettered_total",
-                "Lines that the store refused and that are in the dead-letter file or index.",
-                &[],
-            ),
-            lines_malformed: new.counters(
-                "lines_malformed_total",
-                "Lines whose form was wrong, by flaw; they are delivered all the same.",
-                &["flaw"],
-            ),
-            unreachable_bytes: new.counters(
-                "unreachable_bytes_total",
-                "Bytes that were gone before they could be read.",
-                &[],
-            ),
-            lines_in_flight: new.gauges("lines_in_flight", "Lines read and not yet settled.", &["pipeline"]),
-            batches: new.counters("batches_total", "Batches handed to the delivery.", &[]),
-            requests: new.counters("requests_total", "Requests to the store, by what became of them.", &["outcome"]),
-            request_bytes: new.counters("request_bytes_total", "Bytes of request bodies sent to the store.", &[]),
-            request_duration: new.histograms(
-                "request_duration_seconds",
-                "Time from sending a request to the end of its answer, by what became of it.",
-                &["outcome"],
-            ),
-            refusing: new.gauges(
-                "sink_refusing",
-                "1 while the store takes nothing: the last request failed as a whole, or no answer came.",
-                &["pipeline"],
-            ),
-            permit_waits: new.counters(
-                "permit_waits_total",
-                "Times that reading had to wait for memory that batches hold.",
-                &[],
-            ),
-            permit_wait: new.float_counters(
-                "permit_wait_seconds_total",
-                "Time that reading has waited for memory that batches hold.",
-            ),
-            retries: new.counters("retries_total", "Requests sent after a failure, whole or in part.", &[]),
-            permit_held: new.gauges("permit_held_bytes", "Memory that batches hold at the moment.", &["pipeline"]),
-            permit_size: new.gauges("permit_size_bytes", "Memory that batches may hold.", &["pipeline"]),
-            crowded_labels: new.gauges(
-                "crowded_labels",
-                "Labels that have taken more values than `max_label_values` allows.",
-                &["pipeline"],
-            ),
-            demoted_labels: new.gauges(
-                "demoted_labels",
-                "Labels that are stored as structured metadata since they took too many values.",
-                &["pipeline"],
-            ),
-        }
-    }
-
-    /// The series of the pipeline `name`.
-    pub(super) fn pipeline(&self, name: &str) -> PipelineMetrics {
-        let pipeline = PipelineMetrics {
-            lines_read: of(&self.lines_read, name),
-            bytes_read: of(&self.bytes_read, name),
-            lines_delivered: of(&self.lines_delivered, name),
-            bytes_delivered: of(&self.bytes_delivered, name),
-            lines_dead_lettered: of(&self.lines_dead_lettered, name),
-            lines_given_back: of(&self.lines_given_back, name),
-            bytes_given_back: of(&self.bytes_given_back, name),
-            unreachable_bytes: of(&self.unreachable_bytes, name),
-            lines_in_flight: self.lines_in_flight.with_label_values(&[name]),
-            bytes_in_flight: self.bytes_in_flight.with_label_values(&[name]),
-            bytes_dead_lettered: of(&self.bytes_dead_lettered, name),
-            bytes_cut: of(&self.bytes_cut, name),
-            bytes_dropped: self.bytes_dropped.clone(),
-            lag_bytes: self.lag_bytes.with_label_values(&[name]),
-            lag_seconds: self.lag_seconds.with_label_values(&[name]),
-            since_progress: self.since_progress.with_label_values(&[name]),
-            last_error: Mutex::default(),
-            published: Mutex::default(),
-            retired: Mutex::default(),
-            batches: of(&self.batches, name),
-            retries: of(&self.retries, name),
-            request_bytes: of(&self.request_bytes, name),
-            request_duration: self.request_duration.clone(),
-            refusing: self.refusing.with_label_values(&[name]),
-            permit_waits: of(&self.permit_waits, name),
-            permit_wait: self.permit_wait.with_label_values(&[name]),
-            dropped: self.lines_dropped.clone(),
-            filtered: self.lines_filtered.clone(),
-            bytes_filtered: self.bytes_filtered.clone(),
-            wrong: self.transform_errors.clone(),
-            malformed: self.lines_malformed.clone(),
-            requests: self.requests.clone(),
-            permit_held: self.permit_held.with_label_values(&[name]),
-            permit_size: self.permit_size.with_label_values(&[name]),
-            crowded_labels: self.crowded_labels.with_label_values(&[name]),
-            demoted_labels: self.demoted_labels.with_label_values(&[name]),
-            crowded: Mutex::default(),
-            forgetful: Mutex::default(),
-            demoted: Mutex::default(),
-            budgets: Mutex::default(),
-            name: name.to_owned(),
-        };
-        // Asking for a series makes it.
-        pipeline.publish(0, &Look::default());
-        for outcome in Outcome::ALL {
-            drop(pipeline.requests(outcome));
-            drop(pipeline.request_duration.with_label_values(&[name, outcome.name()]));
-        }
-        Flaw::ALL.iter().for_each(|&flaw| drop(pipeline.malformed(flaw)));
-        pipeline
-    }
-}
-
 /// That of all workers.
 fn sum(looks: &[Look]) -> Look {
     looks.iter().cloned().reduce(Look::and).unwrap_or_default()
-}
-
-fn of<P: Atomic>(family: &GenericCounterVec<P>, pipeline: &str) -> prometheus::core::GenericCounter<P> {
-    family.with_label_values(&[pipeline])
 }

@@ -14,6 +14,7 @@
 //! - [`budget`]: bytes of memory and the right to use some of them
 //! - [`sink`]: the two pure halves of a sink, and what an answer means
 //! - [`settings`]: the tree of typed-in settings, and reading it without stopping at the first problem
+//! - [`nearest`]: names typed wrong
 //! - [`units`]: sizes and durations as people write them
 
 pub mod batch;
@@ -22,6 +23,7 @@ pub mod budget;
 pub mod event;
 pub mod feed;
 pub mod labels;
+pub mod nearest;
 pub mod origin;
 pub mod settings;
 pub mod sink;
