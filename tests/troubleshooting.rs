@@ -76,7 +76,7 @@ const MAKERS: &[Maker] = &[
     Maker { function: "read", ..maker("src/main.rs", "format", "@") },
     Maker { with: "error: ", ..maker("src/config/report.rs", "writeln", "@") },
     Maker { with: "note: ", ..maker("src/config/report.rs", "format", "@") },
-    Maker { function: "limit_workers", ..maker("src/config/parts.rs", "format", "…: @") },
+    Maker { function: "limit_workers", ..maker("src/config/share.rs", "format", "…: @") },
     Maker { function: "rename", with: "is called", ..maker("src/config/renamed.rs", "format", "…: @") },
     maker("src/sources/spool.rs", "say", "@"),
     Maker { function: "find", ..maker("src/app/explain/whose.rs", "format", "tailwater: @") },
@@ -108,7 +108,7 @@ const ASK_STDERR: &[&str] = &["src/config/machine.rs", "src/log.rs"];
 /// Where problems with settings, and notices about settings that work, are made: how many in a file.
 const PROBLEMS: &[(&str, usize)] = &[
     // The notices.
-    ("src/config/parts.rs", 1),
+    ("src/config/share.rs", 1),
     ("src/config/renamed.rs", 1),
     // What reports show.
     ("src/model/settings.rs", 1),
