@@ -11,11 +11,11 @@
 //! #0 {main}
 //!   thrown in /app/x.php on line 5
 //! ```
-//! A time in brackets or `NOTICE: PHP message: ` may stand before. Monolog writes `[object] (RuntimeException(code: 0): …`, then
+//! A program that prints an exception itself has the same without `PHP Fatal error:  Uncaught` and `thrown in`. A time in brackets or `NOTICE: PHP message: ` may stand before. Monolog writes `[object] (RuntimeException(code: 0): …`, then
 //! `[stacktrace]` and the frames, and `"}` at the end.
 
 use super::line::Step::{self, Ends, Goes, May, Message};
-use super::line::{Line, behind_digits};
+use super::line::{Line, behind_digits, errors};
 
 /// Behind the words, where they may go on.
 const HEAD: u8 = 1;
@@ -23,6 +23,8 @@ const HEAD: u8 = 1;
 const FRAMES: u8 = 2;
 /// Behind the last line there can be.
 const END: u8 = 3;
+/// Behind an exception's own line, as a program prints it.
+const THROWN: u8 = 4;
 
 pub(super) fn first(line: &Line<'_>) -> u8 {
     let text = said(line);
@@ -33,6 +35,7 @@ pub(super) fn first(line: &Line<'_>) -> u8 {
         () if line.contains("[object] (") && line.contains("Exception(code: ") => HEAD,
         () if line.contains("[object] (") && line.contains("Error(code: ") => HEAD,
         () if is_frame(line) && line.contains("(") => FRAMES,
+        () if is_thrown(line) => THROWN,
         () => 0,
     }
 }
@@ -44,6 +47,8 @@ pub(super) fn next(state: u8, line: &Line<'_>) -> Step {
         _ if text.starts_with(b"Stack trace:") || text.starts_with(b"PHP Stack trace:") => Goes(FRAMES),
         _ if line.begins_any(&["[stacktrace]", "[previous exception]"]) || is_frame(line) => Goes(FRAMES),
         _ if text.strip_prefix(b"PHP ").map(<[u8]>::trim_ascii_start).and_then(behind_digits).is_some() => Goes(FRAMES),
+        // Whatever else follows, it was a line that only names one.
+        THROWN => Ends,
         FRAMES if line.begins("Next ") => Goes(HEAD),
         FRAMES if line.begins("thrown in ") || line.begins("\"}") => Goes(END),
         FRAMES if line.is_blank() => May(FRAMES),
@@ -65,6 +70,13 @@ fn said<'l>(line: &Line<'l>) -> &'l [u8] {
         }
         _ => text,
     }
+}
+
+/// `RuntimeException: words in /app/x.php:3`
+fn is_thrown(line: &Line<'_>) -> bool {
+    let digits = line.whole.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let place = &line.whole[..line.whole.len() - digits];
+    digits > 0 && place.ends_with(b".php:") && errors(line.whole).next().is_some()
 }
 
 /// `#0 /app/x.php(9): f()`, `#1 {main}`
