@@ -11,7 +11,7 @@
 //! answered can be looked up.
 
 use super::wire::{self, Answer, Request};
-use rustix::net::{AddressFamily, SocketType, sockopt};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, sockopt};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{Read, Write};
@@ -183,8 +183,9 @@ pub struct Double<T: Store> {
     shared: Arc<Shared<T>>,
     /// The thread that accepts and owns the listener; none while connections are refused.
     accepting: Mutex<Option<JoinHandle<()>>>,
-    /// Keeps the port while nobody listens on it: another test's store would else be given it.
-    reserved: Mutex<Option<OwnedFd>>,
+    /// Has the port for as long as the double lives, also while nobody listens on it: another test's store or connection would else
+    /// be given it.
+    _reserved: OwnedFd,
 }
 
 impl<T: Store> Double<T> {
@@ -195,7 +196,7 @@ impl<T: Store> Double<T> {
 
     /// Listens on an address of loopback.
     pub fn start_on(address: SocketAddr, store: T) -> Double<T> {
-        let listener = TcpListener::bind(address).expect("a free port on loopback");
+        let listener = listening(address);
         let address = listener.local_addr().expect("a bound listener has an address");
         let state = State {
             store,
@@ -209,7 +210,7 @@ impl<T: Store> Double<T> {
             next_number: 0,
         };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let double = Double { address, shared, accepting: Mutex::new(None), reserved: Mutex::new(None) };
+        let double = Double { address, shared, accepting: Mutex::new(None), _reserved: bound(address) };
         double.listen(listener);
         double
     }
@@ -232,15 +233,8 @@ impl<T: Store> Double<T> {
             state.listening
         });
         match (was_listening, refuse) {
-            (true, true) => {
-                self.close_door();
-                *self.reserved.lock().unwrap_or_else(PoisonError::into_inner) = Some(reserve(self.address));
-            }
-            (false, false) => {
-                self.reserved.lock().unwrap_or_else(PoisonError::into_inner).take();
-                let listener = TcpListener::bind(self.address).expect("the port is still ours to bind");
-                self.listen(listener);
-            }
+            (true, true) => self.close_door(),
+            (false, false) => self.listen(listening(self.address)),
             _ => {}
         }
     }
@@ -321,12 +315,21 @@ impl<T: Store> Drop for Double<T> {
     }
 }
 
-/// A socket that has this address and does not listen: who connects is refused.
-fn reserve(address: SocketAddr) -> OwnedFd {
-    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+/// A socket that has this address together with others of this process, and does not listen: who connects is refused.
+fn bound(address: SocketAddr) -> OwnedFd {
+    // Not for the programs that tests start: they would go on listening.
+    let flags = SocketFlags::CLOEXEC;
+    let socket = rustix::net::socket_with(AddressFamily::INET, SocketType::STREAM, flags, None).expect("a socket");
     sockopt::set_socket_reuseaddr(&socket, true).expect("an option of every socket");
-    rustix::net::bind(&socket, &address).expect("the port is still ours to bind");
+    sockopt::set_socket_reuseport(&socket, true).expect("an option of every socket");
+    rustix::net::bind(&socket, &address).expect("a port of loopback that is free, or ours");
     socket
+}
+
+fn listening(address: SocketAddr) -> TcpListener {
+    let socket = bound(address);
+    rustix::net::listen(&socket, 128).expect("a bound socket can listen");
+    TcpListener::from(socket)
 }
 
 fn accept<T: Store>(listener: &TcpListener, shared: &Arc<Shared<T>>) {
