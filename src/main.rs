@@ -37,16 +37,17 @@ fn main() -> ExitCode {
             Err(problems) => refuse(&report::render(&problems, "", "")),
         },
         Some(Command::Run(config)) => {
+            let path = settings_file(config.config.as_deref(), &machine);
+            let hash = || hash(path.as_deref()?);
+            // Before they are loaded: a file that changes meanwhile is seen to have changed.
+            let first = hash();
             let settings = match load(config.config.as_deref(), &log, &machine) {
                 Ok(settings) => settings,
                 Err(exit) => return exit.into(),
             };
-            let Some(path) = settings_file(config.config.as_deref(), &machine) else {
-                return run(settings, &machine, None).into();
-            };
-            let load = || read(&path, &log, &machine);
-            let hash = || Some(xxhash_rust::xxh3::xxh3_64(&std::fs::read(&path).ok()?));
-            run(settings, &machine, Some(&Loader { load: &load, hash: &hash }))
+            let Some(path) = path.as_deref() else { return run(settings, &machine, None).into() };
+            let load = || read(path, &log, &machine);
+            run(settings, &machine, Some(&Loader { load: &load, hash: &hash, first }))
         }
         Some(Command::Check(config)) => match load(config.config.as_deref(), &log, &machine) {
             Ok(settings) => {
@@ -156,6 +157,12 @@ fn load(typed: Option<&Path>, log: &LogTyped, machine: &Machine<'_>) -> Result<S
 
 fn settings_file(typed: Option<&Path>, machine: &Machine<'_>) -> Option<PathBuf> {
     typed.map(Path::to_owned).or_else(|| (machine.env)("TAILWATER_CONFIG").map(PathBuf::from))
+}
+
+/// A hash of a file's bytes; none of a pipe, which can be read once only.
+fn hash(path: &Path) -> Option<u64> {
+    let is_file = std::fs::metadata(path).ok()?.is_file();
+    is_file.then(|| std::fs::read(path).ok())?.map(|bytes| xxhash_rust::xxh3::xxh3_64(&bytes))
 }
 
 /// Reads a settings file; what is wrong with it, for people.

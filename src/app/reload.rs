@@ -44,6 +44,8 @@ pub struct Loader<'l> {
     pub load: &'l dyn Fn() -> Result<Settings, String>,
     /// A hash of their file's bytes; `None` where it cannot be read.
     pub hash: &'l dyn Fn() -> Option<u64>,
+    /// That hash before they were loaded at the start.
+    pub first: Option<u64>,
 }
 
 /// Tells when a settings file has changed.
@@ -56,7 +58,12 @@ pub struct Look {
 }
 
 impl Look {
-    /// Of what was just loaded.
+    /// Of what the program started with.
+    pub fn at_start(loader: &Loader<'_>) -> Self {
+        Self { loaded: loader.first, seen: loader.first, last: Instant::now() }
+    }
+
+    /// Of what is about to be loaded.
     pub fn new(loader: &Loader<'_>) -> Self {
         let loaded = (loader.hash)();
         Self { loaded, seen: loaded, last: Instant::now() }

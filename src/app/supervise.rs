@@ -58,7 +58,7 @@ pub fn supervise(running: Running, loader: Option<&Loader<'_>>) -> Exit {
     let mut supervisor = Supervisor {
         running,
         loader,
-        look: loader.map(Look::new),
+        look: loader.map(Look::at_start),
         reloading: None,
         summary: Summary::default(),
         stopping: false,
