@@ -268,10 +268,12 @@ impl Forge {
             return None;
         }
         let moment = near.unwrap_or(given.0);
-        if self.tools.steps.remembers() {
+        let spare = if self.tools.steps.remembers() {
             self.tools.steps.advance(moment, &mut self.owed);
-        }
-        let spare = if self.tools.steps.remembers() { self.spare() } else { 0 };
+            self.spare()
+        } else {
+            0
+        };
         let Some(open) = &mut self.open else {
             debug_assert!(false, "a batch is open when an event is pushed");
             return None;
