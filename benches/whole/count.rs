@@ -4,8 +4,9 @@
 //! ```text
 //! count ─▶ valgrind ─▶ once: every core, a dump after each ─▶ instructions a KiB of input ─▶ benches/instructions
 //! ```
-//! **Invariant**: the same program on the same input counts the same, to some hundredths of a per cent. Another compiler makes
-//! another program: then the figures are shown and not judged.
+//! **Invariant**: the same program on the same input counts the same, to some hundredths of a per cent where it asks for no memory; the
+//! allocator adds up to one and a half, so that a core's count is the least of some runs. The same source built in another folder
+//! moves a core by one more. Another compiler makes another program: then the figures are shown and not judged.
 //!
 //! Refuses to say how fast a core is: an instruction that waits for memory counts as one that does not.
 
@@ -23,8 +24,10 @@ use crate::table::{Layer, Table};
 const BASELINE: &str = "benches/instructions";
 /// A core that takes so many per cent more than it did, and so many instructions more a KiB, has become slower. What the
 /// allocator does from one run to the next is a few of them, which is much of a core that hardly does anything.
-const TOLERANCE: f64 = 2.0;
+const TOLERANCE: f64 = 3.0;
 const SLACK: u64 = 24;
+/// Runs under the counter.
+const RUNS: u32 = 3;
 /// Bytes of input: enough for every kind of line, few enough for a program that runs fifty times slower.
 const SIZE: u64 = 2 << 20;
 
@@ -84,8 +87,17 @@ pub fn once() -> Result<(), String> {
     Ok(())
 }
 
-/// Each core and its instructions for a KiB of input.
+/// Each core and its instructions for a KiB of input: the least of the runs.
 fn counted() -> Result<Vec<(String, u64)>, String> {
+    let mut least = counted_once()?;
+    for _ in 1..RUNS {
+        let again = counted_once()?;
+        least.iter_mut().zip(again).for_each(|((_, least), (_, again))| *least = again.min(*least));
+    }
+    Ok(least)
+}
+
+fn counted_once() -> Result<Vec<(String, u64)>, String> {
     let failed = |what: &str, error: &dyn std::fmt::Display| format!("{what}: {error}");
     let program = std::env::current_exe().map_err(|error| failed("this program", &error))?;
     // The input is written before: by a program that runs as fast as it can.
