@@ -238,7 +238,7 @@ fn may_begin_text(set: Set, line: &[u8], byte: u8) -> bool {
         b'F' => starts(&["Fatal error: ", "Fatal Python error: ", "Full thread dump "]),
         b'N' => starts(&["NOTICE: PHP message: "]),
         b'P' => starts(&["PHP ", "Process "]),
-        b'S' => starts(&["SIGQUIT: ", "SIGABRT: ", "SIGSEGV: "]),
+        b'S' => starts(&["SIGQUIT: ", "SIGABRT: ", "SIGSEGV: ", "Stack overflow."]),
         b'U' => starts(&["Unhandled ", "Unclosed "]),
         b'W' => starts(&["WARNING: DATA RACE"]),
         b'"' => line == b"\"\"\"",
