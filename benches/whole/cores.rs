@@ -69,7 +69,9 @@ fn framing(sample: &Sample, add: &mut Add<'_>) {
     add("traces: may begin", &[], sample.lines.iter().map(|line| line.raw.len()).sum(), cpu_of(begin).0);
     let mut scratch = String::new();
     let mut texts = || {
-        let text = |line: &Line, scratch: &mut String| text::text(&line.raw, 0, MAX_LINE, scratch).0.len();
+        let text = |line: &Line, scratch: &mut String| {
+            text::text(&line.raw, text::Known::default(), 0, MAX_LINE, scratch).0.len()
+        };
         sample.lines.iter().map(|line| text(line, &mut scratch)).sum::<usize>()
     };
     add("text (UTF-8)", &[], sample.lines.iter().map(|line| line.raw.len()).sum(), cpu_of(&mut texts).0);

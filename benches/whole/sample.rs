@@ -171,7 +171,7 @@ fn lines(parts: &[Part]) -> Vec<Line> {
 
 fn line(part: usize, entry: &Entry<'_>, lost: u64, spans: &[Span]) -> Line {
     let mut scratch = String::new();
-    let text = text::text(entry.body, lost, MAX_LINE, &mut scratch).0.to_owned();
+    let text = text::text(entry.body, text::Known::default(), lost, MAX_LINE, &mut scratch).0.to_owned();
     let kind = match auto::parse(&text, &mut Scratch::default().lend()).fields {
         Fields::Json(_) => Kind::Json,
         Fields::Pairs(_) => Kind::Pairs,

@@ -21,7 +21,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     let mut framer = Framer::new(format);
     let entry = framer.entry(&line);
     let mut scratch = String::new();
-    let (body, _) = text::text(entry.body, 0, MAX_LINE, &mut scratch);
+    let (body, _) = text::text(entry.body, text::Known::default(), 0, MAX_LINE, &mut scratch);
     assert!(body.len() <= MAX_LINE);
     tailwater_fuzz::event(&ORIGIN, &entry, body, |event| {
         for (name, sink) in SINKS.iter() {

@@ -10,10 +10,10 @@ use super::{json, logfmt, plain};
 
 /// The level alone, as [`parse`] finds it.
 #[inline]
-pub fn level<'t>(body: &'t str, pairs: &mut Pairs<'_, 't>) -> Option<Level> {
+pub fn level(body: &str) -> Option<Level> {
     match body.trim_ascii_start().as_bytes().first() {
         Some(b'{') => json::level(body),
-        _ => parse(body, pairs).level,
+        _ => logfmt::level_of_whole(body).unwrap_or_else(|| plain::parse(body).level),
     }
 }
 

@@ -22,22 +22,32 @@ use super::quoted::escape;
 /// The pairs of a line that is nothing but pairs, at least two; else `None`.
 #[inline]
 pub fn parse_whole<'p, 't: 'p>(body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
-    let mut rest = body.trim_ascii();
-    let mut count = 0;
-    while !rest.is_empty() {
-        let Some((key, value, behind)) = pair(rest) else {
-            pairs.clear();
-            return None;
-        };
-        pairs.push(key, value);
-        count += 1;
-        rest = behind.trim_ascii_start();
-    }
-    if count < 2 {
+    if !whole(body, |key, value| pairs.push(Text::Plain(key), value)) {
         pairs.clear();
         return None;
     }
     Some(parsed(body, pairs))
+}
+
+/// The level alone, as [`parse_whole`] finds it.
+#[inline]
+pub fn level_of_whole(body: &str) -> Option<Option<Level>> {
+    let mut said = Said::default();
+    whole(body, |key, value| said.note(key, value)).then_some(said.level)
+}
+
+/// Gives `each` the pairs of a line, up to where it is none; whether all of it is pairs, at least two.
+#[inline(always)]
+fn whole<'t>(body: &'t str, mut each: impl FnMut(&'t str, Text<'t>)) -> bool {
+    let mut rest = body.trim_ascii();
+    let mut count = 0;
+    while !rest.is_empty() {
+        let Some((key, value, behind)) = pair(rest) else { return false };
+        each(key, value);
+        count += 1;
+        rest = behind.trim_ascii_start();
+    }
+    count >= 2
 }
 
 /// The pairs of a line, wherever they stand between other words; `None` if there are none.
@@ -47,7 +57,7 @@ pub fn parse_anywhere<'p, 't: 'p>(body: &'t str, pairs: &'p mut Pairs<'_, 't>) -
     while !rest.is_empty() {
         rest = match pair(rest) {
             Some((key, value, behind)) => {
-                pairs.push(key, value);
+                pairs.push(Text::Plain(key), value);
                 any = true;
                 behind
             }
@@ -61,41 +71,71 @@ pub fn parse_anywhere<'p, 't: 'p>(body: &'t str, pairs: &'p mut Pairs<'_, 't>) -
 fn parsed<'p, 't: 'p>(body: &'t str, pairs: &'p Pairs<'_, 't>) -> Parsed<'p> {
     let pairs: &'p [Pair<'p>] = pairs.as_slice();
     let (mut message, mut msg) = (None, None);
-    let (mut found, mut best): (Option<Level>, u8) = (None, u8::MAX);
+    let mut said = Said::default();
     for &(key, value) in pairs {
         let key = key.carried();
         match key {
             "message" => message = Some(value),
             "msg" => msg = Some(value),
-            _ => {
-                let Some((rank, kind)) = level::key(key.as_bytes()).filter(|(rank, _)| *rank <= best) else { continue };
-                if let Some(level) = level::of_word(kind, value.carried()) {
-                    (found, best) = (Some(level), rank);
-                }
-            }
+            _ => said.note(key, value),
         }
     }
     Parsed {
-        level: found,
+        level: said.level,
         message: message.or(msg).unwrap_or(Text::Plain(body)),
         fields: Fields::Pairs(pairs),
         missed: false,
     }
 }
 
+/// The level of the pairs so far.
+struct Said {
+    level: Option<Level>,
+    /// Of the key that said it; a smaller one counts more.
+    rank: u8,
+}
+
+impl Default for Said {
+    fn default() -> Self {
+        Self { level: None, rank: u8::MAX }
+    }
+}
+
+impl Said {
+    #[inline]
+    fn note(&mut self, key: &str, value: Text<'_>) {
+        if let Some((rank, kind)) = level::key(key.as_bytes()).filter(|(rank, _)| *rank <= self.rank)
+            && let Some(level) = level::of_word(kind, value.carried())
+        {
+            *self = Self { level: Some(level), rank };
+        }
+    }
+}
+
 /// The pair that `text` begins with, and what follows it: nothing, or white space and more.
 #[inline]
-fn pair(text: &str) -> Option<(Text<'_>, Text<'_>, &str)> {
+fn pair(text: &str) -> Option<(&str, Text<'_>, &str)> {
     let (key, rest) = key(text)?;
     let (value, rest) = match rest.strip_prefix('"') {
         Some(quoted) => quoted_value(quoted)?,
         None => {
-            let end = rest.bytes().position(|byte| byte.is_ascii_whitespace() || byte == b'"').unwrap_or(rest.len());
+            let end = rest.bytes().position(|byte| ENDS_VALUE[usize::from(byte)]).unwrap_or(rest.len());
             (Text::Plain(&rest[..end]), &rest[end..])
         }
     };
-    rest.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace()).then_some((Text::Plain(key), value, rest))
+    rest.bytes().next().is_none_or(|byte| byte.is_ascii_whitespace()).then_some((key, value, rest))
 }
+
+/// The bytes that end a value without quotes.
+const ENDS_VALUE: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_whitespace() || byte as u8 == b'"';
+        byte += 1;
+    }
+    table
+};
 
 /// The bytes that may stand in a key.
 const IN_KEYS: [bool; 256] = {

@@ -210,7 +210,7 @@ impl Parser {
     #[inline]
     pub fn level<'t>(&'t mut self, body: &'t str, pairs: &mut Pairs<'_, 't>) -> (Option<Level>, bool) {
         match self {
-            Self::Auto => (auto::level(body, pairs), false),
+            Self::Auto => (auto::level(body), false),
             _ => {
                 let parsed = self.parse(body, pairs);
                 (parsed.level, parsed.missed)

@@ -129,6 +129,8 @@ pub struct Context<'c> {
     pub is_settled: bool,
     /// Which labels are stored beside its lines.
     pub demotions: Option<&'c mut Demotions>,
+    /// What is known of the bytes that the entry is from.
+    pub known: text::Known<'c>,
 }
 
 impl Forge {
@@ -278,7 +280,7 @@ impl Forge {
             debug_assert!(false, "a batch is open when an event is pushed");
             return None;
         };
-        let (body, was_cut) = text::text(entry.body, lost, self.tools.max_line, &mut self.text);
+        let (body, was_cut) = text::text(entry.body, context.known, lost, self.tools.max_line, &mut self.text);
         let (body, was_cut) = match &self.tools.redactor {
             None => (body, was_cut),
             Some(redactor) => self.redacted.line(redactor, body, was_cut, self.tools.max_line),

@@ -16,6 +16,7 @@ use crate::flow::runs;
 use crate::frame::group::Grouper;
 use crate::frame::group::rules::Rules;
 use crate::frame::join::{Joiner, Step};
+use crate::frame::text::Known;
 use crate::model::event::{Entry, Span};
 
 /// What became of a turn's entries.
@@ -50,6 +51,8 @@ pub(super) struct Hand<'t> {
     pub(super) state: &'t mut FeedState,
     pub(super) forge: &'t mut Forge,
     pub(super) count: &'t mut Count,
+    /// What is known of the bytes that lines are cut from.
+    pub(super) known: Known<'t>,
 }
 
 /// So many bytes lie between the points that are noted within a turn.
@@ -66,14 +69,22 @@ impl Hand<'_> {
         match self.joiner.push(entry, span, lost) {
             Step::Whole => {
                 if !self.grouper.holds(stream) && !self.rules.may_begin(entry.body) {
-                    push(self.state, self.forge, self.count, entry, lost, &[span]);
+                    push(self.state, self.forge, self.count, entry, self.known, lost, &[span]);
                     return true;
                 }
                 hold(self.grouper, self.state, stream, entry, lost, &[span]);
             }
             Step::Joined(joined) => {
                 if !self.grouper.holds(stream) && !self.rules.joins() {
-                    push(self.state, self.forge, self.count, &joined.entry, joined.lost, joined.spans);
+                    push(
+                        self.state,
+                        self.forge,
+                        self.count,
+                        &joined.entry,
+                        Known::default(),
+                        joined.lost,
+                        joined.spans,
+                    );
                     return true;
                 }
                 hold(self.grouper, self.state, stream, &joined.entry, joined.lost, joined.spans);
@@ -141,7 +152,7 @@ impl Hand<'_> {
             return false;
         }
         if let Some(grouped) = self.grouper.take(stream) {
-            push(self.state, self.forge, self.count, &grouped.entry, grouped.lost, grouped.spans);
+            push(self.state, self.forge, self.count, &grouped.entry, Known::default(), grouped.lost, grouped.spans);
         }
         self.grouper.follow(self.joiner.state(), self.joiner.open_start());
         true
@@ -186,7 +197,15 @@ fn hold(grouper: &mut Grouper, state: &FeedState, stream: usize, entry: &Entry<'
 }
 
 #[inline]
-fn push(state: &mut FeedState, forge: &mut Forge, count: &mut Count, entry: &Entry<'_>, lost: u64, spans: &[Span]) {
+fn push(
+    state: &mut FeedState,
+    forge: &mut Forge,
+    count: &mut Count,
+    entry: &Entry<'_>,
+    known: Known<'_>,
+    lost: u64,
+    spans: &[Span],
+) {
     let start = spans.first().map_or(0, |span| span.start);
     let is_settled = start < state.known_until && state.ledger.is_settled_at(start);
     let needs_reading = entry.time.is_none() || forge.restamps();
@@ -198,6 +217,7 @@ fn push(state: &mut FeedState, forge: &mut Forge, count: &mut Count, entry: &Ent
         reading,
         is_settled,
         demotions: state.demotions.as_deref_mut(),
+        known,
     };
     match forge.push(context, entry, lost, spans) {
         // No delivery will answer for it, so it is settled here.

@@ -29,7 +29,7 @@ impl Redacted {
         if line.len() <= max_line {
             return (line, was_cut);
         }
-        (text::text(line.as_bytes(), 0, max_line, &mut self.short).0, true)
+        (text::text(line.as_bytes(), text::Known::default(), 0, max_line, &mut self.short).0, true)
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn push<T>(
     let Some(changed) = redactor.fields(event.body, event.message, &event.fields) else { return push(event) };
     if changed.body.len() > max_line {
         let mut short = String::new();
-        let body = text::text(changed.body.as_bytes(), 0, max_line, &mut short).0;
+        let body = text::text(changed.body.as_bytes(), text::Known::default(), 0, max_line, &mut short).0;
         let message = Text::Plain(body);
         return push(&Event { body, message, fields: Fields::None, flaw: Some(Flaw::Cut), ..event.clone() });
     }

@@ -22,6 +22,7 @@ use crate::frame::group::Grouper;
 use crate::frame::group::rules::Rules;
 use crate::frame::join::Joiner;
 use crate::frame::lines::Lines;
+use crate::frame::text::Known;
 use crate::model::event::Span;
 use crate::model::feed::{Reading, read_full};
 use crate::model::origin::{Format, HEAD_MAX};
@@ -247,12 +248,17 @@ impl Turn<'_> {
         let buffer = std::mem::take(&mut self.buffer);
         let mut used = 0;
         let mut has_room = true;
+        let (mut known, mut known_to) = (Known::default(), 0);
         for (line, span) in Lines::new(&buffer[..self.filled], self.base) {
             if line.len() > self.reader.longest {
                 // Cut like one whose end is not here yet: what it becomes must not depend on that.
                 break;
             }
-            if !self.handle(line, span, 0) {
+            if used >= known_to {
+                let (text, length) = Known::ahead(&buffer[used..self.filled]);
+                (known, known_to) = (text, used + length);
+            }
+            if !self.handle(line, known, span, 0) {
                 has_room = false;
                 break;
             }
@@ -268,7 +274,7 @@ impl Turn<'_> {
         let length = self.reader.longest;
         let span = Span { start: self.base, end: self.base + length as u64 };
         let buffer = std::mem::take(&mut self.buffer);
-        let has_room = self.handle(&buffer[..length], span, UNCOUNTED);
+        let has_room = self.handle(&buffer[..length], Known::default(), span, UNCOUNTED);
         self.buffer = buffer;
         if has_room {
             self.advance(length);
@@ -308,7 +314,7 @@ impl Turn<'_> {
         if ended && self.filled > 0 && !self.state.in_cut {
             let span = Span { start: self.base, end: self.base + self.filled as u64 };
             let buffer = std::mem::take(&mut self.buffer);
-            let has_room = self.handle(&buffer[..self.filled], span, 0);
+            let has_room = self.handle(&buffer[..self.filled], Known::default(), span, 0);
             self.buffer = buffer;
             if !has_room {
                 return End::NoRoom;
@@ -347,11 +353,12 @@ impl Turn<'_> {
 
     fn hand(&mut self) -> Hand<'_> {
         let Reader { joiner, grouper, rules, count, .. } = &mut *self.reader;
-        Hand { joiner, grouper, rules: &rules[self.state.feed.parser.0], state: self.state, forge: self.forge, count }
+        let (rules, known) = (&rules[self.state.feed.parser.0], Known::default());
+        Hand { joiner, grouper, rules, state: self.state, forge: self.forge, count, known }
     }
 
     /// Handles one line; false where there was no room for what it makes, and then it is to be read again.
-    fn handle(&mut self, line: &[u8], span: Span, lost: u64) -> bool {
+    fn handle(&mut self, line: &[u8], known: Known<'_>, span: Span, lost: u64) -> bool {
         let Reader { framers, joiner, grouper, rules, count, .. } = &mut *self.reader;
         let framer = &mut framers[match self.state.feed.origin.format {
             Format::Cri => 0,
@@ -367,7 +374,7 @@ impl Turn<'_> {
             note_reading(self.state, span, self.base + self.filled as u64);
         }
         let rules = &rules[self.state.feed.parser.0];
-        Hand { joiner, grouper, rules, state: self.state, forge: self.forge, count }.entry(&entry, span, lost)
+        Hand { joiner, grouper, rules, state: self.state, forge: self.forge, count, known }.entry(&entry, span, lost)
     }
 }
 
