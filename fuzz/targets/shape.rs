@@ -31,14 +31,14 @@ fuzz_target!(|input: (u8, &str, &str, &str, &str)| {
     };
     let entry = Entry { time: None, stream: None, partial: false, body: body.as_bytes(), flaw: None };
     tailwater_fuzz::event(&ORIGIN, &entry, body, |event| {
-        let Ok(Some(made)) = shaped(&change, event, MOST) else { return };
+        let Ok(Some(made)) = shaped(&change, event, event.fields == Fields::None, MOST) else { return };
         let after = made.event(event);
         assert!(after.body.len() <= MOST, "{} bytes", after.body.len());
         if let Fields::Json(object) = after.fields {
             let read = serde_json::from_str::<IgnoredAny>(object);
             assert!(read.is_ok() && object.starts_with('{'), "{read:?}: {object}");
         }
-        let Ok(Some(again)) = shaped(&change, event, MOST) else { panic!("a change is made or not") };
+        let Ok(Some(again)) = shaped(&change, event, event.fields == Fields::None, MOST) else { panic!("a change is made or not") };
         assert_eq!(again.event(event).body, after.body, "the same again");
     });
 });

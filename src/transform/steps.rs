@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::event::Event;
+use crate::model::event::{Event, Fields};
 use crate::model::time::Time;
 
 use super::condition::{Answer, Condition, Wants};
@@ -196,7 +196,7 @@ impl Steps {
     #[inline]
     pub fn run(&mut self, event: &Event<'_>, run: &mut Run<'_>, push: &mut dyn FnMut(&Event<'_>)) -> Option<usize> {
         if self.shapes {
-            return self.from(0, event, run, push);
+            return self.from(0, event, event.fields == Fields::None, run, push);
         }
         let left_out = self.steps.iter_mut().enumerate().position(|(at, step)| step.leaves_out(at, event, run));
         if left_out.is_none() {
@@ -205,11 +205,13 @@ impl Steps {
         left_out
     }
 
-    /// The same from a step on. A changed event lives as long as what follows looks at it.
+    /// The same from a step on. A changed event lives as long as what follows looks at it. A line that `is_text` stays, whatever
+    /// fields the steps give it.
     fn from(
         &mut self,
         first: usize,
         event: &Event<'_>,
+        is_text: bool,
         run: &mut Run<'_>,
         push: &mut dyn FnMut(&Event<'_>),
     ) -> Option<usize> {
@@ -220,9 +222,9 @@ impl Steps {
                 }
                 continue;
             };
-            match shape::shaped(change, event, run.most) {
+            match shape::shaped(change, event, is_text, run.most) {
                 Ok(None) => {}
-                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), run, push),
+                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), is_text, run, push),
                 Err(shape::TooLong) => note(run.wrong, at),
             }
         }

@@ -236,6 +236,12 @@ fn shapes_and_conditions_in_one_order() {
             format!("{{{at}}}"),
         ];
         assert_eq!(fields, expected);
+        // A text stays the message, however often its fields change.
+        let is_text = |message: &Value| message == "plain text";
+        assert_eq!(
+            state.documents("logs-a-b").iter().filter(|document| is_text(&document.json()["message"])).count(),
+            1
+        );
     });
     let failed = r#"{"level":"error","path":"/pay","http":{"status":503},"where":"shop/cart-0"}"#;
     assert_eq!(stored(&logs)[0], failed);

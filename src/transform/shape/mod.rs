@@ -44,12 +44,15 @@ pub struct Shaped {
     line: String,
     /// How much of that is the object.
     object: usize,
+    /// Whether the event's own line is only text, and stays.
+    is_beside: bool,
     /// The message of an event of several lines, where its first one says one.
     message: Option<String>,
 }
 
-/// What becomes of `event`: `None` where nothing changes, an error where it would be longer than `most` bytes.
-pub fn shaped(change: &Change, event: &Event<'_>, most: usize) -> Result<Option<Shaped>, TooLong> {
+/// What becomes of `event`: `None` where nothing changes, an error where it would be longer than `most` bytes. Its line `is_text`
+/// where it had no fields before its first change: then it stays, beside the fields.
+pub fn shaped(change: &Change, event: &Event<'_>, is_text: bool, most: usize) -> Result<Option<Shaped>, TooLong> {
     let mut object = Object::new(&event.fields);
     if !change.apply(&mut object, event) {
         return Ok(None);
@@ -57,16 +60,17 @@ pub fn shaped(change: &Change, event: &Event<'_>, most: usize) -> Result<Option<
     let mut line = String::new();
     object.write(&mut line);
     let object = line.len();
-    if event.fields == Fields::None {
-        // A line without structure stays beside its fields.
-        let is_short = object + event.body.len() <= most;
-        return if is_short { Ok(Some(Shaped { line, object, message: None })) } else { Err(TooLong) };
-    }
     let trace = trace(event);
     let message = said(&line).filter(|_| !trace.is_empty()).map(|said| Text::Escaped(said).plain() + trace);
     let message = message.map(Cow::into_owned);
-    line.push_str(trace);
-    if line.len() > most { Err(TooLong) } else { Ok(Some(Shaped { line, object, message })) }
+    let stays = if is_text { event.body.len() } else { trace.len() };
+    if object + stays > most {
+        return Err(TooLong);
+    }
+    if !is_text {
+        line.push_str(trace);
+    }
+    Ok(Some(Shaped { line, object, is_beside: is_text, message }))
 }
 
 /// What stands behind the first line of an event of several: it has no fields.
@@ -90,17 +94,15 @@ impl Shaped {
     pub fn event<'e>(&'e self, before: &Event<'e>) -> Event<'e> {
         let object = self.line.get(..self.object).unwrap_or_default();
         let fields = Fields::Json(object);
-        if before.fields == Fields::None {
-            return Event { fields, ..before.clone() };
-        }
+        let body = if self.is_beside { before.body } else { &self.line };
         let message = match (&self.message, said(object)) {
             (Some(message), _) => Text::Plain(message),
             (None, Some(inside)) => Text::Escaped(inside),
             // A line that was its own message still is.
-            (None, None) if before.message == Text::Plain(before.body) => Text::Plain(&self.line),
+            (None, None) if before.message == Text::Plain(before.body) => Text::Plain(body),
             (None, None) => before.message,
         };
-        Event { body: &self.line, message, fields, ..before.clone() }
+        Event { body, message, fields, ..before.clone() }
     }
 }
 
