@@ -78,6 +78,7 @@ fn events(bytes: &[u8], format: Format, rules: &Rules, cuts: &[u8], most: usize)
         batch,
         budget: Budget::new(2 * permit_bytes),
         permit_bytes,
+        most_underway: usize::MAX,
         max_line: MAX_LINE,
         redactor: None,
         steps: Steps::default(),

@@ -34,6 +34,8 @@ use crate::store::Store;
 
 /// How often active files are read.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// So many batches are ready when a request ends: more would wait in memory instead of in their files.
+const TO_FOLLOW: usize = 2;
 
 /// Takes a pipeline's sealed batches.
 pub type Outlet = Box<dyn Fn(Batch) + Send>;
@@ -66,6 +68,17 @@ pub fn client(sink: &Sink) -> Result<Option<Client>, Refused> {
     Ok(Some(client))
 }
 
+/// The workers of a sink share its requests.
+fn requests_of_each(sink: &Sink, requests: usize) -> usize {
+    requests.div_ceil(sink.workers)
+}
+
+/// Batches of a worker that are of use at once: one for each request, or for the one who writes, and some to follow.
+fn most_underway(sink: &Sink) -> usize {
+    let requests = sink.store.as_ref().map_or(1, |store| requests_of_each(sink, store.delivery.requests_in_flight));
+    requests + TO_FOLLOW
+}
+
 /// What makes items of lines for a sink.
 pub fn tools(settings: &Settings, sink: &Sink, budget: Budget) -> Tools {
     Tools {
@@ -75,6 +88,7 @@ pub fn tools(settings: &Settings, sink: &Sink, budget: Budget) -> Tools {
         batch: sink.batch.clone(),
         budget,
         permit_bytes: sink.permit_bytes(settings.max_line),
+        most_underway: most_underway(sink),
         max_line: settings.max_line,
         redactor: sink.redactor.clone(),
         steps: sink.steps.clone(),
@@ -136,8 +150,7 @@ impl Workers {
             (Transport::Http, Some(transport), Some(store)) => {
                 let (batches, received) = unbounded_channel();
                 let mut settings = store.delivery.clone();
-                // The workers of a sink share its requests.
-                settings.requests_in_flight = settings.requests_in_flight.div_ceil(sink.workers);
+                settings.requests_in_flight = requests_of_each(sink, settings.requests_in_flight);
                 let delivery = Delivery {
                     sink: Arc::clone(&sink.name),
                     wire: Arc::clone(&sink.sink.wire),

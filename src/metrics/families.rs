@@ -128,12 +128,12 @@ impl Families {
             ),
             permit_waits: new.counters(
                 "permit_waits_total",
-                "Times that reading had to wait for memory that batches hold.",
+                "Times that reading had to wait for batches to be answered for: enough are on their way, or they hold the memory.",
                 &[],
             ),
             permit_wait: new.float_counters(
                 "permit_wait_seconds_total",
-                "Time that reading has waited for memory that batches hold.",
+                "Time that reading has waited for batches to be answered for.",
             ),
             retries: new.counters("retries_total", "Requests sent after a failure, whole or in part.", &[]),
             permit_held: new.gauges("permit_held_bytes", "Memory that batches hold at the moment.", &["pipeline"]),

@@ -51,6 +51,8 @@ pub struct Tools {
     pub budget: Budget,
     /// The bytes of one permit.
     pub permit_bytes: usize,
+    /// So many batches may be on their way; those under retry do not count. More would not leave earlier.
+    pub most_underway: usize,
     /// The longest text of an event in bytes.
     pub max_line: usize,
     /// Replaces secrets before anything else looks at a line, where the settings ask for it.
@@ -70,6 +72,8 @@ pub struct Forge {
     /// A body's memory to be used again; none while nothing is read.
     spare: Option<Vec<u8>>,
     last_id: u64,
+    /// Batches that were sealed and are neither ended nor under retry.
+    underway: Underway,
     text: String,
     /// The message of an event of several lines whose first one has structure.
     message: String,
@@ -91,6 +95,13 @@ pub struct Forge {
     pub owed: Vec<SummaryLine>,
     /// Those in the open batch.
     pub told: Vec<SummaryLine>,
+}
+
+/// Sealed batches.
+#[derive(Clone, Copy, Debug, Default)]
+struct Underway {
+    sealed: usize,
+    retrying: usize,
 }
 
 /// Lines whose form was wrong, by what was the matter, in the order of [`Flaw::ALL`].
@@ -150,6 +161,7 @@ impl Forge {
             open: None,
             spare: None,
             last_id: 0,
+            underway: Underway::default(),
             text: String::new(),
             message: String::new(),
             redacted: Redacted::default(),
@@ -167,7 +179,7 @@ impl Forge {
         }
     }
 
-    /// Whether one more event can be taken: a batch is open and not full. Opens one if memory allows.
+    /// Whether one more event can be taken: a batch is open and not full. Opens one if memory allows, and not enough wait already.
     #[inline]
     pub fn is_ready(&mut self) -> bool {
         match &self.open {
@@ -193,6 +205,10 @@ impl Forge {
     }
 
     fn open_batch(&mut self) -> bool {
+        let Underway { sealed, retrying } = self.underway;
+        if sealed.saturating_sub(retrying) >= self.tools.most_underway {
+            return false;
+        }
         let Some(permit) = self.tools.budget.try_acquire(self.tools.permit_bytes) else { return false };
         let capacity = self.tools.batch.body_capacity(self.line_bound);
         let body = match self.spare.take() {
@@ -220,7 +236,18 @@ impl Forge {
     pub fn seal(&mut self) -> Option<Batch> {
         let open = self.open.take_if(|open| !open.body.is_empty())?;
         self.last_id += 1;
+        self.underway.sealed += 1;
         Some(Batch { id: self.last_id, body: Arc::new(open.body), permit: open.permit })
+    }
+
+    /// A batch was answered for.
+    pub fn ended(&mut self) {
+        self.underway.sealed = self.underway.sealed.saturating_sub(1);
+    }
+
+    /// So many batches wait for lines of theirs to be sent again.
+    pub fn note_retrying(&mut self, batches: usize) {
+        self.underway.retrying = batches;
     }
 
     /// What is in the open batch.

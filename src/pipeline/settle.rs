@@ -53,6 +53,7 @@ impl Pipeline {
                 drop(permit);
             }
         }
+        self.forge.note_retrying(self.retrying.values().filter(|origins| !origins.is_empty()).count());
         touched.sort_unstable();
         touched.dedup();
         let records = touched.iter().filter_map(|id| {
@@ -76,6 +77,7 @@ impl Pipeline {
     fn end(&mut self, batch: u64) {
         self.pace.settled(batch);
         self.told.remove(&batch);
+        self.forge.ended();
         self.books.end(batch, || self.forge.open_tally());
     }
 

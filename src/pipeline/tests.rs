@@ -5,6 +5,7 @@ mod group;
 mod memory;
 mod pace;
 mod replaced;
+mod underway;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -326,6 +327,16 @@ impl World {
         self.pipeline.take(Inbox::Report(Report::End { batch: batch.id, settled, permit: batch.permit }));
     }
 
+    /// All batches in flight wait for a line of another origin to be taken, which keeps nothing of this one back.
+    fn retry_all_for_another(&mut self) {
+        let other = Arc::new(Origin { id: OriginId(8), ..(*self.origin).clone() });
+        let ids: Vec<_> = self.sent.lock().expect("not poisoned").iter().map(|batch| batch.id).collect();
+        for batch in ids {
+            let retrying = vec![Arc::clone(&other)];
+            self.pipeline.take(Inbox::Report(Report::Part { batch, settled: Vec::new(), retrying }));
+        }
+    }
+
     /// The process dies; batches in flight may or may not have arrived.
     fn crash(&mut self, arrived: bool) {
         self.meet_other_origins();
@@ -512,8 +523,9 @@ fn tools(encoder: Box<dyn Encoder>, redactor: Option<Redactor>, steps: Steps, ru
         parsers: vec![recipe],
         multiline: vec![rules],
         batch,
-        budget: Budget::new(3 * permit_bytes),
+        budget: Budget::new(4 * permit_bytes),
         permit_bytes,
+        most_underway: 2,
         max_line: MAX_LINE,
         redactor,
         steps,
@@ -714,12 +726,13 @@ fn a_sink_that_never_answers_stops_the_reading_at_its_share() {
     for _ in 0..100 {
         world.pass();
         world.pipeline.seal();
+        world.retry_all_for_another();
     }
-    assert_eq!(world.sent.lock().expect("not poisoned").len(), 3);
+    assert_eq!(world.sent.lock().expect("not poisoned").len(), 4);
     world.answer(1, false);
     world.pass();
     world.pipeline.seal();
-    assert_eq!(world.sent.lock().expect("not poisoned").len(), 3);
+    assert_eq!(world.sent.lock().expect("not poisoned").len(), 4);
 }
 
 /// Found by the soak: killed before a file that was truncated was forgotten, the next process counted the same again.

@@ -91,15 +91,20 @@ pub(crate) fn number(value: &Value) -> u64 {
     value.as_u64().unwrap_or_else(|| panic!("a number: {value}"))
 }
 
+/// Batches that a store which does not answer gets at most: one for each request, and two to follow.
+const UNDERWAY: u64 = 4 + 2;
+
 /// Waits until a pipeline has no room for a batch more, and nothing can change that but an answer.
 pub(crate) fn wait_until_starved(process: &mut Tailwater, pipeline: &str, batches: u64) {
     let admin = process.admin();
-    process.wait_until("no memory is left for another batch", PATIENCE, || {
+    process.wait_until("there is no room for another batch", PATIENCE, || {
         let metrics = Metrics::of(&admin);
         let (held, size) =
             (metrics.of_pipeline("permit_held_bytes", pipeline), metrics.of_pipeline("permit_size_bytes", pipeline));
         let sent = metrics.of_pipeline("batches_total", pipeline);
-        sent >= batches && held > 0 && held + held / sent > size
+        let is_full = held > 0 && sent > 0 && held + held / sent > size;
+        let are_enough = sent >= UNDERWAY && metrics.of_pipeline("permit_waits_total", pipeline) > 0;
+        sent >= batches && (is_full || are_enough)
     });
 }
 

@@ -130,7 +130,7 @@ fn with_a_stuck_sink_nothing_is_lost_and_what_may_repeat_is_counted() {
         settings(
             &place,
             &format!("max_line: 4KiB\nshutdown_grace: 50ms\nfields: {{ round: 'r{round}' }}\n"),
-            &sink("store", &store, ""),
+            &sink("store", &store, ", requests_in_flight: 32"),
         )
     };
     let mut process = start(&place, &with(0));

@@ -89,6 +89,8 @@ struct Shared {
 /// What `sink` makes of `bytes`, the whole content of `origin`.
 pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: ParserName, bytes: &Arc<[u8]>) -> Trial {
     let mut tools = workers::tools(settings, sink, Budget::new(2 * sink.permit_bytes(settings.max_line)));
+    // Nobody answers for its batches.
+    tools.most_underway = usize::MAX;
     let shared: Arc<Mutex<Shared>> = Arc::default();
     let names_fields =
         tools.redactor.as_ref().is_some_and(Redactor::wants_fields) || tools.steps.wants() > Wants::Level;
