@@ -134,6 +134,41 @@ fn types_conditions_and_secrets() {
     assert!(shown.contains("fields    took=1.5  ok=false  id=\"7\"  note=\"true\"\n"), "{shown}");
 }
 
+/// The first line names the values of the others, also where it is met again; of what the container writes beside it nothing.
+#[test]
+fn a_header_line_is_shown_as_such() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = "sources: { pods: { type: kubernetes, parse: { csv: header, types: { took: duration }, time: at } } }\n\
+                sinks: { all: { type: stdout }, loki: { type: loki, url: 'http://127.0.0.1:1' } }\nstate_dir: /nowhere\n\
+                tests: [{ sink: all, input: \"took,Level\\n5s,warn\\ntook,Level\\n\", expect: [{ level: warn, fields: { took: 5.0, Level: warn } }] }]\n";
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let line = |stream: &str, text: &str| format!("2026-11-23T08:50:48.7Z {stream} F {text}\n");
+    let lines = [
+        line("stderr", "WARN starting, wait"),
+        line("stdout", "at,took,Level"),
+        line("stdout", "2026-11-23T08:50:47Z,250ms,error"),
+        line("stdout", "alone"),
+        line("stdout", "at,took,Level"),
+    ];
+    let arguments = ["explain", "--config", settings, "--as", POD];
+    let shown = text_of(&tailwater(&arguments, &lines.concat()).stdout);
+    assert_eq!(shown.matches("nothing: it is the header, which names the fields of the others").count(), 2, "{shown}");
+    assert!(shown.contains("fields    at=2026-11-23T08:50:47Z  took=0.25  Level=error\n"), "{shown}");
+    let json = text_of(&tailwater(&[&arguments[..], &["--json"]].concat(), &lines.concat()).stdout);
+    let objects: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).expect("an object")).collect();
+    let of = |key: &str| objects.iter().map(|object| object["event"][key].as_str().unwrap_or("-")).collect::<Vec<_>>();
+    assert_eq!(of("level"), ["warn", "-", "error", "-", "-"]);
+    assert_eq!(of("flaw"), ["-", "-", "-", "not_parsed", "-"], "{json}");
+    assert_eq!(objects[2]["event"]["time"], "2026-11-23T08:50:47Z");
+    for header in [&objects[1], &objects[4]] {
+        assert_eq!(header["left_out_by"], serde_json::json!({ "all": "csv header", "loki": "csv header" }));
+        assert_eq!(header["sinks"], serde_json::json!({ "all": null, "loki": null }));
+    }
+    assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
+}
+
 /// A limit that has just begun: what it leaves out, and what it would say of it.
 #[test]
 fn what_a_limit_would_say_is_shown() {

@@ -8,6 +8,7 @@
 //! - `first_line` gone before the first line has its end
 //! - `found`     what is followed, and what is left out
 //! - `traces`    stack traces that are open when something happens
+//! - `headers`   names of fields from the first line of each file
 //! - `odd`       lines and files as nobody wants them
 #![expect(clippy::disallowed_methods, reason = "a test of the whole program touches the world")]
 
@@ -20,6 +21,8 @@ mod first_line;
 mod found;
 #[path = "files/gone.rs"]
 mod gone;
+#[path = "files/headers.rs"]
+mod headers;
 #[path = "files/odd.rs"]
 mod odd;
 #[path = "files/rotation.rs"]

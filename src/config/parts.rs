@@ -191,6 +191,14 @@ pub(super) fn sources(entries: Entries<'_>, readings: &mut Readings, problems: &
         section.text("type");
         let parser = readings.take(&mut section);
         let settings = (kind.read)(&mut section);
+        let is_spooled = matches!(&settings, sources::Settings::Stdin(stdin) if stdin.spool.is_some());
+        if is_spooled && readings.parsers.get(parser.0).is_some_and(|recipe| recipe.parser.wants_header()) {
+            section.problem(
+                "a header line and `spool` do not go together",
+                "a pipe has its header in the first of the spool's segments alone, which is removed in time: name the values, as in \
+                 `csv: [time, level, message]`, or leave `spool` out",
+            );
+        }
         section.end();
         let source = Source { name: name.into(), place: place.clone(), kind: kind.name, settings, parser };
         if let (false, Some(first)) = (source.has_files(), read.iter().find(|other| !other.has_files())) {

@@ -117,7 +117,7 @@ fn value(kind: &str) -> Option<Value> {
     }
     if let Some(items) = kind.strip_prefix("list of ") {
         let item = match items {
-            "globs" | "URLs" | "sources" | "names" | "formats" => text(),
+            "globs" | "URLs" | "sources" | "names" | "names, or `header`" | "formats" => text(),
             _ => return None,
         };
         return Some(either([item.clone(), json!({ "type": "array", "items": item })]));

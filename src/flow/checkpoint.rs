@@ -84,6 +84,8 @@ pub enum Record {
     Origin(OriginRecord),
     /// A pipeline has moved in an origin.
     Cursor(Arc<str>, OriginId, Cursor),
+    /// The line that names the fields of an origin's others; empty where it has none.
+    Header(OriginId, Arc<str>),
     /// An origin is gone for good.
     Forget(OriginId),
     /// A pipeline stores a label beside its lines from now on.
@@ -103,6 +105,8 @@ pub struct State {
     pub cursors: BTreeMap<(OriginId, Arc<str>), Box<Cursor>>,
     /// Per pipeline: the labels that are stored beside its lines. From where on in an origin, its cursor says.
     pub demoted: BTreeMap<Arc<str>, BTreeSet<Arc<str>>>,
+    /// Of origins whose parser takes the names of its fields from one: the header line, empty where there is none.
+    pub headers: BTreeMap<OriginId, Arc<str>>,
 }
 
 /// Every file has one record, and a cursor in each pipeline: see decision 041.
@@ -122,8 +126,12 @@ impl State {
                 Entry::Vacant(entry) => drop(entry.insert(Box::new(cursor))),
                 Entry::Occupied(entry) => **entry.into_mut() = cursor,
             },
+            Record::Header(id, _) if !self.origins.contains_key(&id) => {}
+            // The first one counts, whoever found it.
+            Record::Header(id, line) => drop(self.headers.entry(id).or_insert(line)),
             Record::Forget(id) => {
                 self.origins.remove(&id);
+                self.headers.remove(&id);
                 self.cursors.retain(|(of, _), _| *of != id);
             }
             Record::Demoted(pipeline, label) => {
@@ -136,6 +144,17 @@ impl State {
             }
             Record::SnapshotEnd => {}
         }
+    }
+
+    /// The header line of the file that was rotated before this one, where it has one.
+    pub fn header_before(&self, id: OriginId) -> Option<Arc<str>> {
+        let origin = self.origins.get(&id)?;
+        let is_before = |other: &&OriginRecord| {
+            other.order < origin.order
+                && (&other.source, &other.path, other.format) == (&origin.source, &origin.path, origin.format)
+        };
+        let before = self.origins.values().filter(is_before).max_by_key(|other| other.order)?;
+        self.headers.get(&before.id).filter(|line| !line.is_empty()).cloned()
     }
 }
 

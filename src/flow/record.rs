@@ -5,6 +5,7 @@
 //!
 //! kind    1 origin   2 cursor   3 forget   4 the snapshot's end
 //!         of version 2: 5 label demoted   6 cursor with demotions   7 labels promoted
+//!         of version 3: 8 header line
 //! ```
 //!
 //! **Invariant**: [`decode`] gives back what [`encode`] wrote, and nothing of bytes that are not whole.
@@ -55,6 +56,11 @@ pub fn encode(record: &Record, out: &mut Vec<u8>) {
             if let Some(demotions) = demotions {
                 put_demotions(out, demotions);
             }
+        }
+        Record::Header(id, line) => {
+            out.push(8);
+            put_u128(out, id.0);
+            put_bytes(out, line.as_bytes());
         }
         Record::Forget(id) => {
             out.push(3);
@@ -118,6 +124,7 @@ pub fn decode(bytes: &[u8]) -> Option<(Record, usize)> {
             Record::Cursor(pipeline, id, cursor)
         }
         7 => Record::Promoted(reader.text()?),
+        8 => Record::Header(OriginId(reader.u128()?), reader.text()?),
         _ => return None,
     };
     reader.0.is_empty().then_some((record, length + 8))
@@ -203,7 +210,7 @@ fn put_time(out: &mut Vec<u8>, time: Time) {
     out.extend_from_slice(&time.nanos.to_le_bytes());
 }
 
-/// Length and bytes. Names and paths of the file system are at most 4,096 bytes.
+/// Length and bytes. Names and paths of the file system are at most 4,096 bytes, header lines 48 KiB.
 fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     debug_assert!(bytes.len() <= usize::from(u16::MAX));
     out.extend_from_slice(&(bytes.len() as u16).to_le_bytes());

@@ -17,10 +17,12 @@ use super::checkpoint::{Record, State};
 use super::record::{Reader, decode, encode};
 
 const MAGIC: &[u8; 8] = b"TAILWTR\n";
-/// The version of a slot without a word of demoted labels: older programs read it.
+/// The version of a slot without a word of demoted labels and header lines: older programs read it.
 const PLAIN: u16 = 1;
-/// The newest version. This program reads all up to it.
-pub const VERSION: u16 = 2;
+/// Of one that speaks of demoted labels only.
+const DEMOTED: u16 = 2;
+/// The newest version, of one with header lines. This program reads all up to it.
+pub const VERSION: u16 = 3;
 const HEADER: usize = 22;
 
 /// What a slot's bytes say.
@@ -86,12 +88,20 @@ pub fn encode_slot(state: &State, generation: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(HEADER + 256 * (state.origins.len() + state.cursors.len()));
     out.extend_from_slice(MAGIC);
     let is_plain = state.demoted.is_empty() && state.cursors.values().all(|cursor| cursor.resume.demotions.is_none());
-    out.extend_from_slice(&(if is_plain { PLAIN } else { VERSION }).to_le_bytes());
+    let version = match (state.headers.is_empty(), is_plain) {
+        (true, true) => PLAIN,
+        (true, false) => DEMOTED,
+        (false, _) => VERSION,
+    };
+    out.extend_from_slice(&version.to_le_bytes());
     out.extend_from_slice(&generation.to_le_bytes());
     let check = xxh3_64(&out) as u32;
     out.extend_from_slice(&check.to_le_bytes());
     for origin in state.origins.values() {
         encode(&Record::Origin(origin.clone()), &mut out);
+    }
+    for (id, line) in &state.headers {
+        encode(&Record::Header(*id, Arc::clone(line)), &mut out);
     }
     for ((id, pipeline), cursor) in &state.cursors {
         encode(&Record::Cursor(Arc::clone(pipeline), *id, (**cursor).clone()), &mut out);
@@ -162,6 +172,27 @@ mod tests {
         let whole = bytes.len() as u64;
         let read = ReadSlot { generation: 7, state, whole, damaged: 0 };
         assert_eq!(decode_slot(&bytes), Slot::Read(Box::new(read)));
+    }
+
+    /// Header lines need the newest version, and go with their origins.
+    #[test]
+    fn only_header_lines_need_the_newest_version() {
+        let version = |bytes: &[u8]| u16::from_le_bytes([bytes[8], bytes[9]]);
+        let mut state = sample();
+        let id = |count| OriginId::new(b"/var/log/a", b"first\n", count);
+        state.apply(Record::Header(id(1), "time,level".into()));
+        state.apply(Record::Header(id(1), "another,line".into()));
+        state.apply(Record::Header(OriginId(5), "of nobody".into()));
+        let bytes = encode_slot(&state, 1);
+        assert_eq!(version(&bytes), 3);
+        let Slot::Read(read) = decode_slot(&bytes) else { panic!("not read") };
+        assert_eq!(read.state, state);
+        assert_eq!((&*state.headers[&id(1)], state.headers.len()), ("time,level", 1), "the first one counts");
+        // The next in its path has it from there, the one before has not.
+        assert_eq!(state.header_before(id(2)).as_deref(), Some("time,level"));
+        assert_eq!(state.header_before(id(1)), None);
+        state.apply(Record::Forget(id(1)));
+        assert_eq!(version(&encode_slot(&state, 2)), 1, "an older program reads it again");
     }
 
     /// A program that knows no demoted labels goes on where none are; one that knows them reads both.

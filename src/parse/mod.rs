@@ -7,7 +7,8 @@
 //! - [`nested`]: such a line inside of another
 //! - [`logfmt`]: `key=value` pairs
 //! - [`regex`]: the user's own expressions, and [`known`]: those of klog, syslog, nginx and Apache
-//! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV
+//! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV, and [`columns`]: the names
+//!   that a header line gives
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters,
 //!   `marks`: what marks a level, `words`: what other words are)
 //! - [`level`]: which keys and which words mean which level
@@ -21,6 +22,7 @@
 //! looks for is a plain one, and [`Parsed`] says so.
 
 pub mod auto;
+pub mod columns;
 pub mod formats;
 pub mod grok;
 pub mod head;
@@ -111,10 +113,10 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "csv",
-        help: "values between separators, as CSV writes them, under these names: `{ csv: [time, level, message], separator: ';' }`",
+        help: "values between separators, as CSV writes them, under these names: `{ csv: [time, level, message], separator: ';' }`, or those of each file's header line: `{ csv: header }`",
         make: None,
     },
-    Kind { name: "tsv", help: "values between tabs: `{ tsv: [time, level, message] }`", make: None },
+    Kind { name: "tsv", help: "values between tabs: `{ tsv: [time, level, message] }`, `{ tsv: header }`", make: None },
 ];
 
 /// Turns bodies into level, message and fields. One per worker and source.
@@ -161,6 +163,20 @@ impl Parser {
     #[inline]
     pub fn knows_json(&self) -> bool {
         matches!(self, Self::Auto | Self::Json)
+    }
+
+    /// Values between separators, whose names are those of each file's header line.
+    #[inline]
+    pub fn headed(&mut self) -> Option<&mut separated::Separated> {
+        match self {
+            Self::Separated(separated) if separated.wants_header() => Some(separated),
+            _ => None,
+        }
+    }
+
+    /// Whether it needs to know its file's header line.
+    pub fn wants_header(&self) -> bool {
+        matches!(self, Self::Separated(separated) if separated.wants_header())
     }
 
     /// The types that it gives its fields by itself.

@@ -1,25 +1,41 @@
-//! Values between separators, as CSV (RFC 4180) and TSV write them, under the names of the settings.
+//! Values between separators, as CSV (RFC 4180) and TSV write them, under the names of the settings or of their file's header line.
 //!
 //! **Invariant**: each line stands for itself: a quoted value ends with its line at the latest. Values beyond the names are left
-//! in the body alone; names without a value make no field.
+//! in the body alone; names without a value make no field. Which line is the header is told from outside, before any other of its
+//! file is parsed ([`Separated::take_header`]).
 
-use crate::model::event::Fields;
+use crate::model::event::{Fields, Stream};
 use crate::model::text::Text;
 
-use super::level::{self, KeyKind};
+use super::columns::{self, Column, Part};
+use super::level;
 use super::pairs::Pairs;
 use super::parsed::Parsed;
+use super::plain;
 
 /// Names, what stands between values, and memory for values that are not in the line as they are meant.
 #[derive(Clone, Debug)]
 pub struct Separated {
-    columns: Vec<String>,
+    columns: Vec<Column>,
     separator: u8,
+    /// Where the names are the file's own: its header line, which is empty where none is known.
+    header: Option<Header>,
     /// Values with doubled quotes, without the second of each.
     unquoted: String,
     /// Of the line at hand.
     values: Vec<Value>,
 }
+
+/// The header line of the file at hand.
+#[derive(Clone, Debug, Default)]
+struct Header {
+    line: String,
+    /// Whether the line at hand is not one of those that the header speaks of.
+    is_aside: bool,
+}
+
+/// Programs on Windows begin files with it.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Where a value stands.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +46,70 @@ enum Value {
     Own(usize, usize),
 }
 
+impl Value {
+    fn of<'v>(self, line: &'v str, unquoted: &'v str) -> &'v str {
+        let found = match self {
+            Self::Line(start, end) => line.get(start..end),
+            Self::Own(start, end) => unquoted.get(start..end),
+        };
+        found.unwrap_or_default()
+    }
+}
+
+/// Whether a line is its file's header line, which may be nothing.
+pub fn is_header(line: &str, header: &str) -> bool {
+    !header.is_empty() && without_mark(line) == without_mark(header)
+}
+
+fn without_mark(line: &str) -> &str {
+    line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line)
+}
+
 impl Separated {
     /// `columns` are the names in the order of the values; empty ones are passed over.
     pub fn new(columns: Vec<String>, separator: u8) -> Self {
-        Self { columns, separator, unquoted: String::new(), values: Vec::new() }
+        let columns = columns.into_iter().map(Column::typed).collect();
+        Self { columns, separator, header: None, unquoted: String::new(), values: Vec::new() }
+    }
+
+    /// The names are those of each file's header line.
+    pub fn with_header(separator: u8) -> Self {
+        Self { header: Some(Header::default()), ..Self::new(Vec::new(), separator) }
+    }
+
+    /// Whether the names are those of a header line.
+    pub fn wants_header(&self) -> bool {
+        self.header.is_some()
+    }
+
+    /// Whether `line` may be a header: its values are names.
+    pub fn is_header(&mut self, line: &str) -> bool {
+        self.names_of(line).is_some()
+    }
+
+    /// The lines to come are of a file with this header; without one where it is empty.
+    pub fn take_header(&mut self, line: &str) {
+        let line = without_mark(line);
+        if self.header.as_ref().is_none_or(|known| known.line == line) {
+            return;
+        }
+        self.columns = self.names_of(line).unwrap_or_default();
+        self.header = Some(Header { line: line.to_owned(), ..Header::default() });
+    }
+
+    /// The line to come is of `stream`: a header speaks of what a container writes to its standard output.
+    #[inline]
+    pub fn look_at(&mut self, stream: Option<Stream>) {
+        if let Some(header) = &mut self.header {
+            header.is_aside = stream == Some(Stream::Stderr);
+        }
+    }
+
+    fn names_of(&mut self, line: &str) -> Option<Vec<Column>> {
+        let line = without_mark(line);
+        self.split(line)?;
+        let Self { values, unquoted, .. } = self;
+        columns::of_header(values.iter().map(|value| value.of(line, unquoted)))
     }
 
     /// The name as typed in settings.
@@ -43,23 +119,30 @@ impl Separated {
 
     /// What `body` says; `None` where it is a single value though more are named, or its quotes do not fit.
     pub fn parse<'p, 't: 'p>(&'t mut self, body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Option<Parsed<'p>> {
+        if let Some(header) = &mut self.header {
+            if header.is_aside {
+                return Some(plain::parse(body));
+            }
+            if header.line.is_empty() || is_header(body, &header.line) {
+                return None;
+            }
+        }
         self.split(body)?;
         if self.values.len() < self.columns.len().min(2) {
             return None;
         }
         let (mut found, mut message) = (None, Text::Plain(body));
-        for (name, value) in self.columns.iter().zip(&self.values) {
-            let value = match *value {
-                Value::Line(start, end) => body.get(start..end)?,
-                Value::Own(start, end) => self.unquoted.get(start..end)?,
-            };
-            match name.as_str() {
-                "" => continue,
-                "level" => found = level::of_word(KeyKind::Level, value),
-                "message" => message = Text::Plain(value),
-                _ => {}
+        for (column, value) in self.columns.iter().zip(&self.values) {
+            if column.name.is_empty() {
+                continue;
             }
-            pairs.push(Text::Plain(name), Text::Plain(value));
+            let value = value.of(body, &self.unquoted);
+            match column.part {
+                Part::Field => {}
+                Part::Level(kind) => found = level::of_word(kind, value),
+                Part::Message => message = Text::Plain(value),
+            }
+            pairs.push(Text::Plain(&column.name), Text::Plain(value));
         }
         Some(Parsed { level: found, message, fields: Fields::Pairs(pairs.as_slice()), missed: false })
     }
@@ -162,6 +245,49 @@ mod tests {
         let mut pairs = scratch.lend();
         let parsed = csv.parse("ERROR;no", &mut pairs).expect("two values");
         assert_eq!((parsed.level, parsed.message.plain().as_ref()), (Some(crate::model::event::Level::Error), "no"));
+    }
+
+    #[test]
+    fn a_header_names_the_lines_behind_it_and_is_none_of_them() {
+        let mut csv = Separated::with_header(b',');
+        assert_eq!(values(&mut csv, "a,b"), None, "no header is known");
+        csv.take_header("\u{feff}a,\"b\"\"c\",level");
+        for line in ["a,\"b\"\"c\",level", "\u{feff}a,\"b\"\"c\",level"] {
+            assert_eq!(values(&mut csv, line), None, "{line}");
+            assert!(is_header(line, "\u{feff}a,\"b\"\"c\",level"), "{line}");
+        }
+        assert_eq!(values(&mut csv, "1,2,warn").expect("three"), ["a=1", "b\"c=2", "level=warn"]);
+        assert_eq!(values(&mut csv, "1"), None);
+        assert!(!is_header("", "") && !is_header("a", "") && !is_header("a,b", "a"));
+        // Another file's.
+        csv.take_header("x,y");
+        assert_eq!(values(&mut csv, "1,2,3").expect("two"), ["x=1", "y=2"]);
+        csv.take_header("");
+        assert_eq!(values(&mut csv, "1,2,3"), None);
+    }
+
+    #[test]
+    fn what_a_container_writes_to_its_error_output_is_not_of_the_header() {
+        let mut csv = Separated::with_header(b',');
+        csv.take_header("a,b");
+        csv.look_at(Some(Stream::Stderr));
+        {
+            let mut scratch = Scratch::default();
+            let mut pairs = scratch.lend();
+            let parsed = csv.parse("ERROR no, not this", &mut pairs).expect("a text");
+            assert_eq!((parsed.fields, parsed.missed), (Fields::None, false));
+            assert_eq!(parsed.level, Some(crate::model::event::Level::Error));
+        }
+        csv.look_at(Some(Stream::Stdout));
+        assert_eq!(values(&mut csv, "1,2").expect("two"), ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn names_of_the_settings_know_no_header() {
+        let mut csv = Separated::new(vec!["a".to_owned(), "b".to_owned()], b',');
+        csv.take_header("x,y");
+        assert!(!csv.wants_header());
+        assert_eq!(values(&mut csv, "a,b").expect("two"), ["a=a", "b=b"]);
     }
 
     proptest! {

@@ -220,12 +220,19 @@ fn settings() {
         scalar("tsv"),
         Err((
             "parser `tsv` needs more than its name",
-            "write `parse: { tsv: … }`: values between tabs: `{ tsv: [time, level, message] }`",
+            "write `parse: { tsv: … }`: values between tabs: `{ tsv: [time, level, message] }`, `{ tsv: header }`",
         )),
     );
     check_settings(map("grok", scalar("%{IP:client}")), Ok("grok"));
     check_settings(map("csv", list(&["a", "b"])), Ok("csv"));
     check_settings(map("tsv", list(&["a", "b"])), Ok("tsv"));
+    check_settings(map("csv", scalar("header")), Ok("csv"));
+    check_settings(map("tsv", scalar("header")), Ok("tsv"));
+    // A list is one of names.
+    for (typed, is_header) in [(scalar("header"), true), (list(&["header"]), false), (scalar("headers"), false)] {
+        let recipe = Recipe::from_settings(&node(map("csv", typed)), &mut Problems::default());
+        assert_eq!(recipe.expect("settings").parser.wants_header(), is_header);
+    }
     check_settings(
         map("grok", list(&["%{IP:client}", "%{IP}"])),
         Err((

@@ -26,11 +26,11 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "csv",
-        kind: "list of names",
+        kind: "list of names, or `header`",
         default: "",
-        help: "the names of the values, in order; `\"\"` for one that is no field",
+        help: "the names of the values, in order; `\"\"` for one that is no field; `header`: those of each file's header line",
     },
-    Key { name: "tsv", kind: "list of names", default: "", help: "the same of values between tabs" },
+    Key { name: "tsv", kind: "list of names, or `header`", default: "", help: "the same of values between tabs" },
     Key { name: "patterns", kind: "map of texts", default: "", help: "patterns of your own for `grok`, by name" },
     Key { name: "separator", kind: "text", default: "\",\"", help: "the ASCII character between the values of `csv`" },
     Key {
@@ -47,6 +47,9 @@ pub const KEYS: &[Key] = &[
     },
     Key { name: "time", kind: "field, or map", default: "", help: "the field that says the event's time" },
 ];
+
+/// Stands for the names of each file's header line.
+const HEADER: &str = "header";
 
 /// The keys that say which parser it is.
 const WAYS: [&str; 5] = ["regex", "grok", "csv", "tsv", "as"];
@@ -106,6 +109,11 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         let name = section.text("as")?;
         return named(&name, &node.place, section.problems());
     }
+    let separator = if way == "tsv" { b'\t' } else { separator.unwrap_or(b',') };
+    let is_header = |node: &Node| matches!(&node.value, Value::Scalar(text) if text == HEADER);
+    if matches!(way, "csv" | "tsv") && section.node(way).is_some_and(is_header) {
+        return Some(Parser::Separated(Box::new(Separated::with_header(separator))));
+    }
     // A map was noted already.
     let typed = section.placed_texts(way)?;
     if typed.iter().all(|(text, _)| text.is_empty()) {
@@ -130,8 +138,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
                 }
             }
         }
-        way => {
-            let separator = if way == "tsv" { b'\t' } else { separator.unwrap_or(b',') };
+        _ => {
             let columns = typed.into_iter().map(|(text, _)| text).collect();
             Some(Parser::Separated(Box::new(Separated::new(columns, separator))))
         }

@@ -58,13 +58,13 @@ impl Default for Books {
 
 impl Books {
     /// These are the steps from now on. Those of the same name go on with their counts.
-    pub fn take_steps<'s>(&mut self, names: impl Iterator<Item = &'s Arc<str>>) {
+    pub fn take_steps(&mut self, names: impl Iterator<Item = Arc<str>>) {
         self.steps.clear();
         for name in names {
-            let known = self.filtered.iter().position(|known| known.rule == *name);
+            let known = self.filtered.iter().position(|known| known.rule == name);
             self.steps.push(known.unwrap_or(self.filtered.len()));
             if known.is_none() {
-                self.filtered.push(FilteredLook::new(name));
+                self.filtered.push(FilteredLook::new(&name));
             }
         }
     }

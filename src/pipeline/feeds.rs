@@ -87,6 +87,9 @@ pub struct FeedState {
     pub account: Account,
     /// Which labels are stored beside its lines, where the sink demotes some.
     pub demotions: Option<Box<Demotions>>,
+    /// The line that names the fields of the others, where its parser takes them from one; empty where there is none, `None` where
+    /// that is not known yet.
+    pub header: Option<Arc<str>>,
     /// The stream of the store that its lines go to, where their order in time matters there.
     pub stream: Option<Stream>,
     /// The time of the line at `pos`, where it was looked at.
@@ -132,6 +135,7 @@ impl FeedState {
             retrying: 0,
             account: Account::default(),
             demotions: resume.demotions,
+            header: None,
             stream: None,
             next: None,
             is_abandoned: false,
@@ -144,10 +148,12 @@ impl FeedState {
     /// The same from its cursor on, as a restart would have it: what is in flight is read again. Gives how much that is.
     pub fn begin_again(self, parser: ParserName) -> (Self, Tally) {
         let resume = self.to_resume();
-        let Self { mut account, feed, check, seen, new_readings, is_abandoned, .. } = self;
+        let Self { mut account, feed, check, seen, new_readings, is_abandoned, header, .. } = self;
+        // What a pipe began with cannot be read again; of files it stands in the checkpoint.
+        let header = header.filter(|_| !feed.replayable);
         let given_back = account.give_back();
         let again = Self::new(Feed { parser, ..feed }, Some(resume));
-        (Self { account, check, seen, new_readings, is_abandoned, ..again }, given_back)
+        (Self { account, check, seen, new_readings, is_abandoned, header, ..again }, given_back)
     }
 
     /// Looks whether `pos` stands within a line that was cut: one that has no beginning within the `longest` bytes

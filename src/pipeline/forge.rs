@@ -3,6 +3,7 @@
 //! **Invariant**: nothing is encoded without an open batch, and a batch is open only with a permit. An event is
 //! made, encoded and gone within one call; no allocation in the usual case.
 
+pub mod header;
 mod own;
 
 use std::sync::Arc;
@@ -31,6 +32,7 @@ use crate::parse::nested::Nested;
 use crate::parse::pairs::Scratch;
 use crate::parse::parsed::Parsed;
 use crate::parse::recipe::Recipe;
+use crate::parse::separated;
 use crate::parse::types::Typed;
 use crate::transform::condition::Wants;
 use crate::transform::redact::Redactor;
@@ -95,6 +97,10 @@ pub struct Forge {
     pub owed: Vec<SummaryLine>,
     /// Those in the open batch.
     pub told: Vec<SummaryLine>,
+    /// The header line of the file at hand; empty where its lines have none.
+    header: String,
+    /// The header lines that were met, where somebody wants to know.
+    pub headers: Option<Vec<Span>>,
 }
 
 /// Sealed batches.
@@ -176,6 +182,8 @@ impl Forge {
             wrong,
             owed: Vec::new(),
             told: Vec::new(),
+            header: String::new(),
+            headers: None,
         }
     }
 
@@ -287,7 +295,7 @@ impl Forge {
     }
 
     /// Encodes one event made of the entry (of which `lost` more bytes are not there) and its spans; or gives the place of the
-    /// step that leaves it out. [`Forge::is_ready`] was asked before.
+    /// step that leaves it out, and the one behind the last for a header line. [`Forge::is_ready`] was asked before.
     #[inline]
     pub fn push(&mut self, context: Context<'_>, entry: &Entry<'_>, lost: u64, spans: &[Span]) -> Option<usize> {
         // Known in every replay; a time without a year is the one nearest to it.
@@ -316,6 +324,9 @@ impl Forge {
         let mut pairs = self.pairs.lend();
         let Recipe { parser, types, time: field } = &mut self.tools.parsers[context.parser.0];
         let head = first_line(body, spans);
+        if let Some(separated) = parser.headed() {
+            separated.look_at(entry.stream);
+        }
         let knows_json = parser.knows_json();
         // A field that says the time is looked at whatever the sink wants.
         let wants = if field.is_some() { self.wants.max(Wants::Names) } else { self.wants };
@@ -352,6 +363,11 @@ impl Forge {
             .or_else(|| parsed.missed.then_some(Flaw::NotParsed))
             .or_else(|| (said == Said::Flawed).then_some(Flaw::NoTime));
         if let Some(flaw) = flaw {
+            let is_line = head.len() == body.len();
+            if flaw == Flaw::NotParsed && is_line && separated::is_header(head, &self.header) {
+                self.headers.iter_mut().for_each(|headers| headers.extend_from_slice(spans));
+                return Some(self.wrong.len());
+            }
             self.flaws.note(flaw);
         }
         let event = Event {

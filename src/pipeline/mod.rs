@@ -20,6 +20,7 @@
 //! - `settle`: what a delivery reports
 //! - [`refit`]: other settings for one that is at work; `renew`: how it takes them
 //! - [`turn`]: reading: lines, entries
+//! - [`header`]: the line that names the fields of the others, where a feed has one
 //! - `hand`: pieces joined, lines grouped, events handed on
 //! - [`forge`]: entries → items of the open batch, and lines of our own; `redacted`: without their secrets; `times`: which time
 //!   they have
@@ -33,6 +34,7 @@ mod demote;
 pub mod feeds;
 pub mod forge;
 pub mod hand;
+pub mod header;
 pub mod labels;
 mod pass;
 mod redacted;
@@ -200,7 +202,7 @@ impl Pipeline {
         let max_line = parts.tools.max_line;
         let max_age = parts.tools.batch.max_age;
         let mut books = Books::default();
-        books.take_steps(parts.tools.steps.names());
+        books.take_steps(parts.tools.left_out_by());
         let reader = Reader::new(max_line, MAX_OPEN, parts.tools.multiline.clone());
         let mut pipeline = Self {
             name: parts.name,

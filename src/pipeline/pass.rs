@@ -9,6 +9,7 @@ use tracing::debug;
 
 use super::Pipeline;
 use super::feeds::FeedState;
+use super::header::Found;
 use super::turn::End;
 use crate::flow::pace::Window;
 use crate::model::feed::Ready;
@@ -63,8 +64,14 @@ impl Pipeline {
             if self.is_over || self.outlet.is_none() || !self.feeds.get(&id).is_some_and(|state| is_readable(state)) {
                 return End::AtEnd;
             }
+            let found = self.find_header(id);
             let Some(state) = self.feeds.get_mut(&id) else { return End::AtEnd };
-            match state.content().prepare(state.pos) {
+            let ready = match found {
+                Found::Known | Found::NotBefore(_) => state.content().prepare(state.pos),
+                Found::Not(ready) => ready,
+                Found::Failed => Ready::Later,
+            };
+            match ready {
                 Ready::Now => {}
                 Ready::Soon => return End::Share,
                 Ready::Later => {
@@ -73,6 +80,7 @@ impl Pipeline {
                     return End::AtEnd;
                 }
             }
+            self.reader.until = if let Found::NotBefore(offset) = found { offset } else { u64::MAX };
             let (window, place) = match state.stream {
                 Some(stream) => (self.pace.window(stream, Time::of_system(SystemTime::now())), state.place()),
                 None => (Window::OPEN, None),

@@ -49,7 +49,7 @@ impl Pipeline {
         self.max_age = tools.batch.max_age;
         self.poll_interval = poll_interval(self.longest_poll, self.max_age);
         self.reader = Reader::new(tools.max_line, MAX_OPEN, tools.multiline.clone());
-        self.books.take_steps(tools.steps.names());
+        self.books.take_steps(tools.left_out_by());
         let owed = self.take_back_told();
         self.counted = self.counted();
         self.forge = Forge::new(tools);

@@ -2,6 +2,7 @@
 
 mod demote;
 mod group;
+mod header;
 mod memory;
 mod pace;
 mod replaced;
@@ -25,7 +26,7 @@ use crate::metrics::Metrics;
 use crate::model::batch::{Fate, Settled};
 use crate::model::body::{Body, Group};
 use crate::model::budget::Budget;
-use crate::model::event::{Event, Span, TimeSource};
+use crate::model::event::{Event, Fields, Span, TimeSource};
 use crate::model::feed::{Content, Feed, Marks, ParserName};
 use crate::model::origin::{Format, Origin};
 use crate::model::settings::{Node, Place, Problems, Value};
@@ -33,6 +34,7 @@ use crate::model::sink::Encoder;
 use crate::parse::Parser;
 use crate::parse::moment::Moment;
 use crate::parse::recipe::Recipe;
+use crate::parse::separated::Separated;
 use crate::transform::condition::Condition;
 use crate::transform::redact::Redactor;
 use crate::transform::steps::{Step, Steps, What};
@@ -60,11 +62,14 @@ struct Plain {
     restamps: bool,
     /// Demotes labels, where it does.
     demoter: Option<demote::Demoter>,
+    /// Whether fields are written too.
+    has_fields: bool,
 }
 
 impl Plain {
     fn of(ways: Ways) -> Self {
-        Self { restamps: ways.restamps, demoter: ways.most.map(demote::Demoter::new) }
+        let demoter = ways.most.map(demote::Demoter::new);
+        Self { restamps: ways.restamps, demoter, has_fields: ways.headed }
     }
 }
 
@@ -82,7 +87,11 @@ impl Encoder for Plain {
         let time = event.time.to_rfc3339();
         let (nudge, stream, flaw) = (event.nudge, event.stream, event.flaw);
         let labels = self.demoter.as_mut().map(|demoter| demoter.see(event)).unwrap_or_default();
-        let line = format!("{labels}{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}\n", event.body);
+        let mut line = format!("{labels}{read}{time}+{nudge} {own} {stream:?} {flaw:?} {:?}", event.body);
+        if let (true, Fields::Pairs(pairs)) = (self.has_fields, &event.fields) {
+            pairs.iter().for_each(|(key, value)| line += &format!(" {}={}", key.plain(), value.plain()));
+        }
+        line.push('\n');
         body.bytes.extend_from_slice(line.as_bytes());
         body.close_item(event.origin, event.spans, 0);
     }
@@ -101,7 +110,7 @@ impl Encoder for Plain {
 
     fn bound(&self, line: usize) -> usize {
         // `Debug` writes up to ten bytes for one.
-        line * 10 + 240
+        line * 12 + 240
     }
 }
 
@@ -131,6 +140,8 @@ struct Ways {
     remembers: bool,
     /// Whether a field says the time.
     timed: bool,
+    /// Whether the names of fields are those of a header line.
+    headed: bool,
     /// How many values a label may take, where more have it demoted.
     most: Option<usize>,
     /// `start` stands for an expression.
@@ -145,6 +156,7 @@ impl Default for Ways {
             filters: false,
             remembers: false,
             timed: false,
+            headed: false,
             most: None,
             multiline: "auto",
         }
@@ -153,6 +165,9 @@ impl Default for Ways {
 
 impl Ways {
     fn recipe(self) -> Recipe {
+        if self.headed {
+            return Parser::Separated(Box::new(Separated::with_header(b','))).into();
+        }
         if !self.timed {
             return Parser::Plain.into();
         }

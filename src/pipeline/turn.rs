@@ -65,6 +65,8 @@ pub struct Reader {
     pub count: Count,
     /// Bytes that the last turn passed over in lines that were cut.
     pub cut: u64,
+    /// Turns end there, whatever is behind it.
+    pub until: u64,
 }
 
 impl Reader {
@@ -80,6 +82,7 @@ impl Reader {
             longest,
             count: Count::default(),
             cut: 0,
+            until: u64::MAX,
         }
     }
 
@@ -88,7 +91,8 @@ impl Reader {
         self.count.clear();
         self.cut = 0;
         // Asked before reading: if nothing more will come, what is found then is all.
-        let ended = state.feed.marks.ended();
+        let ended = state.feed.marks.ended() && self.until == u64::MAX;
+        forge.take_header(state.feed.parser, state.header.as_deref());
         if !state.is_placed
             && let Err(error) = state.find_place(self.longest)
         {
@@ -203,7 +207,8 @@ impl Turn<'_> {
 
     /// Reads on behind what is in the buffer; how much came.
     fn fill(&mut self) -> std::io::Result<usize> {
-        let to = (self.filled + CHUNK).min(self.buffer.len());
+        let allowed = usize::try_from(self.reader.until.saturating_sub(self.base)).unwrap_or(usize::MAX);
+        let to = (self.filled + CHUNK).min(self.buffer.len()).min(allowed.max(self.filled));
         self.state.feed.content.read_at(self.base + self.filled as u64, &mut self.buffer[self.filled..to])
     }
 

@@ -58,6 +58,13 @@ impl World {
         self
     }
 
+    /// The same with another parser.
+    pub(crate) fn with_parser(mut self, parser: &str) -> World {
+        let (before, _) = self.source.split_once(", parse: ").expect("a parser");
+        self.source = format!("{before}, parse: {parser}");
+        self
+    }
+
     /// Starts the program and waits until it has looked for files.
     pub(crate) fn start(&mut self) {
         let process = Tailwater::daemon(&self.place, &self.settings());

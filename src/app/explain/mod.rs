@@ -49,14 +49,15 @@ pub fn run(settings: &Settings, asked: &Asked<'_>) -> Result<Exit, String> {
     }
     let mut trials = Vec::new();
     for sink in sinks.into_iter().filter(|sink| sink.sources.contains(&whose.source)) {
-        let trial::Trial { seen, said, counted } = trial::run(settings, sink, &whose.origin, whose.parser, &bytes);
+        let trial::Trial { seen, said, counted, headers } =
+            trial::run(settings, sink, &whose.origin, whose.parser, &bytes);
         // The text before anything was replaced in it, to show what was.
         let plain = sink.redactor.as_ref().map(|_| {
             let mut bare = sink.clone();
             bare.redactor = None;
             trial::run(settings, &bare, &whose.origin, whose.parser, &bytes).seen
         });
-        trials.push(page::Trial { sink: Arc::clone(&sink.name), seen, said, counted, plain });
+        trials.push(page::Trial { sink: Arc::clone(&sink.name), seen, said, counted, plain, headers });
     }
     let page = match asked.json {
         true => page::json(&whose, &trials, &bytes),

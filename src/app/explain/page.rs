@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 use super::trial::{Seen, Shown};
 use super::whose::Whose;
 use crate::metrics::counted as metrics;
-use crate::model::event::{Flaw, TimeSource};
+use crate::model::event::{Flaw, Span, TimeSource};
 use crate::model::origin::Format;
 use crate::model::text;
+use crate::pipeline::forge::header::HEADER;
 use crate::transform::count::Counted;
 
 /// So many lines of one event are shown.
@@ -41,6 +42,8 @@ pub struct Trial {
     pub counted: Vec<Counted>,
     /// What its transforms with memory would say, in lines of their own.
     pub said: Vec<String>,
+    /// Header lines, which name the fields of the others.
+    pub headers: Vec<Span>,
     /// The same before anything was replaced in them, where something may be.
     pub plain: Option<Vec<Seen>>,
 }
@@ -78,6 +81,12 @@ fn groups<'t>(trials: &'t [Trial], starts: &[usize]) -> Vec<Group<'t>> {
     groups.append(&mut without);
     groups.sort_by(|a, b| a.lines.cmp(&b.lines));
     groups
+}
+
+/// Whether a sink takes these lines for a header.
+fn is_header(trial: &Trial, lines: &[usize], starts: &[usize]) -> bool {
+    let first = lines.first().and_then(|line| starts.get(*line));
+    first.is_some_and(|start| trial.headers.iter().any(|header| header.start == *start as u64))
 }
 
 /// A line of the input, without its end.
@@ -133,6 +142,10 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
         }
         let mut step = |name: &str, text: String| _ = writeln!(page, "  {cyan}{name:<9}{reset} {text}");
         let Some((first, seen)) = group.of.first() else {
+            if trials.iter().any(|trial| is_header(trial, &group.lines, &starts)) {
+                step("sent", format!("{red}nothing{reset}: it is the header, which names the fields of the others"));
+                continue;
+            }
             step("sent", format!("{red}nothing{reset}: no sink gets an event of this line"));
             continue;
         };
@@ -235,11 +248,13 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
         if let Some((_, seen)) = group.of.first() {
             object["event"] = event(seen);
         }
-        let left_out: serde_json::Map<String, Value> = group
+        let by_steps = group
             .of
             .iter()
-            .filter_map(|(trial, seen)| Some((trial.sink.to_string(), seen.left_out_by.as_deref()?.into())))
-            .collect();
+            .filter_map(|(trial, seen)| Some((trial.sink.to_string(), seen.left_out_by.as_deref()?.into())));
+        let headers = trials.iter().filter(|trial| is_header(trial, &group.lines, &starts));
+        let left_out: serde_json::Map<String, Value> =
+            by_steps.chain(headers.map(|trial| (trial.sink.to_string(), HEADER.into()))).collect();
         if !left_out.is_empty() {
             object["left_out_by"] = Value::Object(left_out);
         }

@@ -22,6 +22,7 @@ use crate::model::time::Time;
 use crate::pipeline::MAX_OPEN;
 use crate::pipeline::feeds::FeedState;
 use crate::pipeline::forge::Forge;
+use crate::pipeline::header;
 use crate::pipeline::turn::{End, Reader};
 use crate::transform::condition::Wants;
 use crate::transform::count::Counted;
@@ -76,6 +77,8 @@ pub struct Trial {
     pub counted: Vec<Counted>,
     /// What its transforms with memory would say of them, in lines of their own.
     pub said: Vec<String>,
+    /// Header lines, which name the fields of the others.
+    pub headers: Vec<Span>,
 }
 
 /// What the encoder's place is shared with.
@@ -115,6 +118,11 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
         parser,
     };
     let mut state = FeedState::new(feed, None);
+    forge.headers = Some(Vec::new());
+    if forge.wants_header(parser) {
+        // All of it is there.
+        let _known = header::find(&mut state, &mut forge, None);
+    }
     let mut all = Vec::new();
     loop {
         let end = reader.turn(&mut state, &mut forge, Window::OPEN);
@@ -136,7 +144,8 @@ pub fn run(settings: &Settings, sink: &Sink, origin: &Arc<Origin>, parser: Parse
     let Shared { steps, owed, .. } = &mut *locked(&shared);
     steps.look(Duration::ZERO, true, owed);
     let counted = steps.counted();
-    Trial { counted, seen: all, said: owed.drain(..).map(|line| line.text).collect() }
+    let headers = forge.headers.take().unwrap_or_default();
+    Trial { counted, seen: all, said: owed.drain(..).map(|line| line.text).collect(), headers }
 }
 
 fn locked(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
