@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::flow::account::{Account, Tally};
+use crate::flow::account::{Account, Flaws, Tally};
 use crate::metrics::look::{FilteredLook, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
 use crate::metrics::{PipelineMetrics, ProcessLook};
 use crate::model::batch::DropReason;
@@ -55,6 +55,11 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
         "object",
         "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not, or that it would have made too long",
     ),
+    (
+        "pipelines[].malformed",
+        "object",
+        "by flaw, where there are any: lines whose form was wrong, whatever became of them (`cut`, `not_cri`, `not_docker`, `not_parsed`, `not_typed`, `no_time`)",
+    ),
     ("pipelines[].unreachable_bytes", "number", "bytes that were gone before they could be read"),
     ("pipelines[].lag.bytes", "number", "bytes that are there and not settled, read or not"),
     ("pipelines[].lag.seconds", "number", "the age of the oldest unsettled line"),
@@ -81,7 +86,7 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     (
         "pipelines[].workloads[]",
         "object",
-        "the counts of one `namespace`, `pod` and `container`, of files and pipes by `source`: `lines`, `bytes`, `lag` as above, and `origins`, how many files are not done with",
+        "the counts of one `namespace`, `pod` and `container`, of files and pipes by `source`: `lines`, `bytes`, `malformed`, `lag` as above, and `origins`, how many files are not done with",
     ),
     ("pipelines[].origins[].path", "text", "the file, without a rotation's suffix; a pipe has none"),
     (
@@ -100,6 +105,8 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     ("pipelines[].origins[].size", "number", "how many bytes are there"),
     ("pipelines[].origins[].lines_in_flight", "number", "lines read and not settled"),
     ("pipelines[].origins[].lag", "object", "`bytes` and `seconds`, as above"),
+    ("pipelines[].origins[].parser", "text", "what its lines are parsed by"),
+    ("pipelines[].origins[].malformed", "object", "as above, of what was read of it since the program began"),
 ];
 
 /// One pipeline.
@@ -186,6 +193,7 @@ fn pipeline(status: PipelineStatus, page: &mut String) {
         "lines": counts(&look.account, |tally| tally.entries),
         "bytes": bytes(&look.account),
         "filtered": look.filtered.iter().map(filtered).collect::<Map<_, _>>(),
+        "malformed": malformed(&look.flaws),
         "unreachable_bytes": look.unreachable,
         "lag": lag(look.lag),
         "seconds_since_progress": seconds(look.since_progress),
@@ -234,6 +242,10 @@ fn filtered(look: &FilteredLook) -> (String, Value) {
     (rule.to_string(), json!({ "lines": tally.entries, "bytes": tally.bytes, "errors": wrong }))
 }
 
+fn malformed(flaws: &Flaws) -> Value {
+    flaws.counts().map(|(flaw, count)| (flaw.name().to_owned(), count.into())).collect::<Map<_, _>>().into()
+}
+
 fn bytes(account: &Account) -> Map<String, Value> {
     let mut bytes = counts(account, |tally| tally.bytes);
     bytes.insert("cut".to_owned(), account.cut.into());
@@ -259,6 +271,7 @@ fn workload(workload: &WorkloadLook) -> Value {
     value.insert("origins".to_owned(), workload.origins.into());
     value.insert("lines".to_owned(), counts(&workload.account, |tally| tally.entries).into());
     value.insert("bytes".to_owned(), bytes(&workload.account).into());
+    value.insert("malformed".to_owned(), malformed(&workload.flaws));
     value.insert("lag".to_owned(), lag(workload.lag));
     value.into()
 }
@@ -276,6 +289,8 @@ fn origin(look: &OriginLook) -> Value {
     put("size", look.size.into());
     put("lines_in_flight", look.in_flight.into());
     put("lag", lag(look.lag));
+    put("parser", look.parser.into());
+    put("malformed", malformed(&look.flaws));
     value.into()
 }
 
@@ -297,6 +312,7 @@ mod tests {
     use super::*;
     use crate::metrics::Metrics;
     use crate::metrics::look::Doing;
+    use crate::model::event::Flaw;
     use crate::model::origin::{Format, Origin, OriginId};
 
     #[test]
@@ -315,11 +331,15 @@ mod tests {
         account.hand_on(Tally { entries: 3, bytes: 30 }, 5);
         let lag = Lag { bytes: 40, age: std::time::Duration::from_millis(1500) };
         let (doing, in_flight) = (Doing::Retrying, 3);
-        let one = OriginLook { origin, offset: 10, read: 40, size: 50, lag, doing, in_flight };
+        let mut flaws = Flaws::default();
+        flaws.note(Flaw::NotParsed);
+        let parser = "logfmt";
+        let one = OriginLook { origin, offset: 10, read: 40, size: 50, lag, doing, in_flight, parser, flaws };
         let look = Look {
             account,
+            flaws,
             lag,
-            workloads: vec![WorkloadLook { name, account, lag, origins: 2 }],
+            workloads: vec![WorkloadLook { name, account, flaws, lag, origins: 2 }],
             origins: vec![one.clone(), one],
             filtered: vec![FilteredLook { rule: "health".into(), tally: Tally { entries: 2, bytes: 20 }, wrong: 1 }],
             ..Look::default()
@@ -355,6 +375,11 @@ mod tests {
         assert_eq!(first["origins"].as_array().map(Vec::len), Some(2));
         let origin = &first["origins"][1];
         assert_eq!((&origin["path"], &origin["state"]), (&json!("/a \"b\".log"), &json!("retrying")));
+        assert_eq!((&origin["parser"], &origin["malformed"]), (&json!("logfmt"), &json!({"not_parsed":1})));
+        assert_eq!(
+            (&first["malformed"], &first["workloads"][0]["malformed"]),
+            (&origin["malformed"], &origin["malformed"])
+        );
         let gone = &page["pipelines"][1];
         assert_eq!((&gone["is_running"], &gone["last_error"]["words"]), (&json!(false), &json!("status 500")));
         assert_eq!(gone["origins"], json!([]));
@@ -366,7 +391,7 @@ mod tests {
         let mut found = Vec::new();
         paths("", page, &mut found);
         let covers = |known: &str, path: &str| {
-            let alike = ["lines.", "bytes.", "lag", "filtered", "workloads[]"]
+            let alike = ["lines.", "bytes.", "lag", "filtered", "malformed", "workloads[]"]
                 .iter()
                 .find_map(|end| known.find(end).map(|at| at + end.len()));
             path == known || path.starts_with(&known[..alike.unwrap_or(known.len())]) && alike.is_some()

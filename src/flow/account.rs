@@ -10,7 +10,7 @@
 //! refuses to know how it is shown.
 
 use crate::model::batch::{DropReason, Fate};
-use crate::model::event::Span;
+use crate::model::event::{Flaw, Span};
 
 /// A number of entries and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,6 +40,34 @@ impl Tally {
         debug_assert!(self.entries >= other.entries && self.bytes >= other.bytes, "an entry is settled once");
         self.entries = self.entries.saturating_sub(other.entries);
         self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+}
+
+/// Lines whose form was wrong, by what was the matter, in the order of [`Flaw::ALL`]. They meet their fate like all others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Flaws([u64; Flaw::ALL.len()]);
+
+impl Flaws {
+    /// One more.
+    #[inline]
+    pub fn note(&mut self, flaw: Flaw) {
+        self.0[flaw as usize] += 1;
+    }
+
+    /// Whether there is none.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; Flaw::ALL.len()]
+    }
+
+    /// The flaws that lines had, and how many had each.
+    pub fn counts(&self) -> impl Iterator<Item = (Flaw, u64)> {
+        Flaw::ALL.into_iter().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.0.iter_mut().zip(other.0).for_each(|(sum, more)| *sum += more);
     }
 }
 
@@ -167,6 +195,18 @@ mod tests {
         assert!(sum.is_balanced() && sum.read == tally(30, 2200));
         sum.cut += 1;
         assert!(!sum.is_balanced());
+    }
+
+    #[test]
+    fn flaws_are_counted_singly_and_added_up() {
+        let mut flaws = Flaws::default();
+        assert!(flaws.is_empty());
+        flaws.note(Flaw::NoTime);
+        flaws.note(Flaw::Cut);
+        let mut sum = flaws;
+        sum.add(&flaws);
+        assert_eq!(sum.counts().collect::<Vec<_>>(), [(Flaw::Cut, 2), (Flaw::NoTime, 2)]);
+        assert!(!sum.is_empty());
     }
 
     #[test]

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::flow::account::{Account, Tally};
+use crate::flow::account::{Account, Flaws, Tally};
 use crate::model::origin::{Origin, Workload};
 use crate::transform::count::{self, Counted};
 
@@ -15,6 +15,8 @@ use crate::transform::count::{self, Counted};
 pub struct Look {
     /// What became of what it read.
     pub account: Account,
+    /// What was wrong with the form of lines that it read, whatever became of them.
+    pub flaws: Flaws,
     /// What its transforms have left out, in their order.
     pub filtered: Vec<FilteredLook>,
     /// What its transforms have made metrics of.
@@ -35,6 +37,7 @@ impl Look {
     /// That of two workers of one pipeline.
     pub fn and(mut self, other: Self) -> Self {
         self.account.add(&other.account);
+        self.flaws.add(&other.flaws);
         for more in other.filtered {
             match self.filtered.iter_mut().find(|known| known.rule == more.rule) {
                 Some(known) => known.add(&more),
@@ -127,6 +130,8 @@ pub struct WorkloadLook {
     pub name: WorkloadName,
     /// What became of what was read of it.
     pub account: Account,
+    /// What was wrong with the form of its lines.
+    pub flaws: Flaws,
     /// Over its origins.
     pub lag: Lag,
     /// Its origins that are read or not settled.
@@ -136,6 +141,7 @@ pub struct WorkloadLook {
 impl WorkloadLook {
     fn add(&mut self, other: Self) {
         self.account.add(&other.account);
+        self.flaws.add(&other.flaws);
         self.lag.add(other.lag);
         self.origins += other.origins;
     }
@@ -158,6 +164,10 @@ pub struct OriginLook {
     pub doing: Doing,
     /// Entries handed on and not settled.
     pub in_flight: u64,
+    /// What its lines are parsed by.
+    pub parser: &'static str,
+    /// What was wrong with the form of its lines.
+    pub flaws: Flaws,
 }
 
 /// What an origin does, or waits for.

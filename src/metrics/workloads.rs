@@ -16,7 +16,7 @@ struct Family {
     series: fn(&WorkloadLook) -> Vec<(String, u64)>,
 }
 
-const FAMILIES: [Family; 4] = [
+const FAMILIES: [Family; 5] = [
     Family {
         name: "tailwater_workload_lines_total",
         kind: "counter",
@@ -28,6 +28,15 @@ const FAMILIES: [Family; 4] = [
         kind: "counter",
         help: "Bytes of a workload's lines, by what became of them.",
         series: |workload| fates(workload, |tally| tally.bytes),
+    },
+    Family {
+        name: "tailwater_workload_lines_malformed_total",
+        kind: "counter",
+        help: "Lines of a workload whose form was wrong, by flaw, where there are any; they are delivered all the same.",
+        series: |workload| {
+            let flaws = workload.flaws.counts();
+            flaws.map(|(flaw, count)| (format!(",flaw=\"{}\"", flaw.name()), count)).collect()
+        },
     },
     Family {
         name: "tailwater_workload_lines_in_flight",
@@ -88,6 +97,7 @@ mod tests {
     use super::*;
     use crate::metrics::look::{Lag, WorkloadName};
     use crate::model::batch::Fate;
+    use crate::model::event::Flaw;
 
     #[test]
     fn a_workload_has_its_series() {
@@ -99,11 +109,13 @@ mod tests {
                 source: "pods".into(),
             },
             account: Default::default(),
+            flaws: Default::default(),
             lag: Lag { bytes: 7, ..Lag::default() },
             origins: 1,
         };
         workload.account.hand_on(Tally { entries: 5, bytes: 50 }, 0);
         workload.account.filter(Tally { entries: 1, bytes: 7 });
+        workload.flaws.note(Flaw::NotParsed);
         workload.account.settle(&Fate::Dropped(DropReason::GaveUp), Tally { entries: 2, bytes: 20 });
         let look = Look { workloads: vec![workload], ..Look::default() };
         let mut page = String::new();
@@ -113,6 +125,7 @@ mod tests {
             format!("tailwater_workload_lines_total{{{labels},fate=\"read\"}} 6"),
             format!("tailwater_workload_bytes_total{{{labels},fate=\"filtered\"}} 7"),
             format!("tailwater_workload_bytes_total{{{labels},fate=\"dropped_gave_up\"}} 20"),
+            format!("tailwater_workload_lines_malformed_total{{{labels},flaw=\"not_parsed\"}} 1"),
             format!("tailwater_workload_lines_in_flight{{{labels}}} 3"),
             format!("tailwater_workload_lag_bytes{{{labels}}} 7"),
         ] {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::feeds::FeedState;
-use crate::flow::account::{Account, Tally};
+use crate::flow::account::{Account, Flaws, Tally};
 use crate::metrics::look::{Doing, FilteredLook, Lag, Look, OriginLook, WorkloadLook, WorkloadName};
 use crate::model::batch::{Batch, Fate};
 
@@ -27,10 +27,12 @@ pub struct Books {
     filtered: Vec<FilteredLook>,
     /// The place in `filtered` of each step.
     steps: Vec<usize>,
+    /// What was wrong with the form of lines.
+    flaws: Flaws,
     /// Bytes that were gone before they could be read.
     pub unreachable: u64,
     /// What was read of files that are read and settled to their end, by workload, and when the last of them ended.
-    gone: BTreeMap<WorkloadName, (Account, Instant)>,
+    gone: BTreeMap<WorkloadName, Gone>,
     /// When entries were last settled, or there was nothing to settle.
     progress: Instant,
     last_sweep: Instant,
@@ -46,6 +48,7 @@ impl Default for Books {
             account: Account::default(),
             filtered: Vec::new(),
             steps: Vec::new(),
+            flaws: Flaws::default(),
             unreachable: 0,
             gone: BTreeMap::new(),
             progress: now,
@@ -78,6 +81,12 @@ impl Books {
     pub fn hand_on(&mut self, state: &mut FeedState, tally: Tally, cut: u64) {
         state.account.hand_on(tally, cut);
         self.account.hand_on(tally, cut);
+    }
+
+    /// A turn has met lines of `state` whose form was wrong.
+    pub fn note_flaws(&mut self, state: &mut FeedState, flaws: &Flaws) {
+        state.flaws.get_or_insert_default().add(flaws);
+        self.flaws.add(flaws);
     }
 
     /// A turn has left out so much of `state`, by step.
@@ -143,10 +152,11 @@ impl Books {
     /// A feed is done with.
     pub fn finish(&mut self, state: &FeedState) {
         let now = Instant::now();
-        let (account, since) =
-            self.gone.entry(WorkloadName::of(&state.feed.origin)).or_insert((Account::default(), now));
-        account.add(&state.account);
-        *since = now;
+        let gone = self.gone.entry(WorkloadName::of(&state.feed.origin));
+        let gone = gone.or_insert_with(|| Gone { account: Account::default(), flaws: Flaws::default(), since: now });
+        gone.account.add(&state.account);
+        gone.flaws.add(state.flaws.as_deref().unwrap_or(&Flaws::default()));
+        gone.since = now;
     }
 
     /// Nothing is in flight, and all that may be read was looked at.
@@ -164,27 +174,34 @@ impl Books {
         }
         self.last_sweep = now;
         for state in feeds {
-            if let Some((_, since)) = self.gone.get_mut(&WorkloadName::of(&state.feed.origin)) {
-                *since = now;
+            if let Some(gone) = self.gone.get_mut(&WorkloadName::of(&state.feed.origin)) {
+                gone.since = now;
             }
         }
-        self.gone.retain(|_, (_, since)| now.duration_since(*since) < KEPT_FOR);
+        self.gone.retain(|_, gone| now.duration_since(gone.since) < KEPT_FOR);
     }
 
-    /// What is to be said of it all; of each origin only where `with_origins`.
-    pub fn look<'f>(&self, feeds: impl Iterator<Item = (&'f FeedState, Doing)>, with_origins: bool) -> Look {
+    /// What is to be said of it all; of each origin, with the name of its parser, only where `with_origins`.
+    pub fn look<'f>(
+        &self,
+        feeds: impl Iterator<Item = (&'f FeedState, Doing, &'static str)>,
+        with_origins: bool,
+    ) -> Look {
         let now = SystemTime::now();
         let (filtered, unreachable) = (self.filtered.clone(), self.unreachable);
-        let mut look = Look { account: self.account, filtered, unreachable, ..Look::default() };
-        let empty = |account| WorkloadFound { account, lag: Lag::default(), origins: 0 };
+        let mut look = Look { account: self.account, flaws: self.flaws, filtered, unreachable, ..Look::default() };
+        let empty = |account, flaws| WorkloadFound { account, flaws, lag: Lag::default(), origins: 0 };
         let mut workloads: BTreeMap<WorkloadName, WorkloadFound> =
-            self.gone.iter().map(|(name, (account, _))| (name.clone(), empty(*account))).collect();
-        for (state, doing) in feeds {
+            self.gone.iter().map(|(name, gone)| (name.clone(), empty(gone.account, gone.flaws))).collect();
+        for (state, doing, parser) in feeds {
             let lag = state.lag(now);
             look.lag.add(lag);
-            let found =
-                workloads.entry(WorkloadName::of(&state.feed.origin)).or_insert_with(|| empty(Account::default()));
+            let found = workloads
+                .entry(WorkloadName::of(&state.feed.origin))
+                .or_insert_with(|| empty(Account::default(), Flaws::default()));
+            let flaws = state.flaws.as_deref().copied().unwrap_or_default();
             found.account.add(&state.account);
+            found.flaws.add(&flaws);
             found.lag.add(lag);
             found.origins += 1;
             if with_origins {
@@ -196,6 +213,8 @@ impl Books {
                     lag,
                     doing,
                     in_flight: state.in_flight(),
+                    parser,
+                    flaws,
                 });
             }
         }
@@ -203,15 +222,29 @@ impl Books {
         look.since_progress = if is_idle { Duration::ZERO } else { self.progress.elapsed() };
         look.workloads = workloads
             .into_iter()
-            .map(|(name, found)| WorkloadLook { name, account: found.account, lag: found.lag, origins: found.origins })
+            .map(|(name, found)| WorkloadLook {
+                name,
+                account: found.account,
+                flaws: found.flaws,
+                lag: found.lag,
+                origins: found.origins,
+            })
             .collect();
         look
     }
 }
 
+/// What was read of a workload's files that are done with, and when the last of them ended.
+struct Gone {
+    account: Account,
+    flaws: Flaws,
+    since: Instant,
+}
+
 /// A workload while it is put together.
 struct WorkloadFound {
     account: Account,
+    flaws: Flaws,
     lag: Lag,
     origins: u64,
 }

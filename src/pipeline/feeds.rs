@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tracing::warn;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::flow::account::{Account, Tally};
+use crate::flow::account::{Account, Flaws, Tally};
 use crate::flow::checkpoint::{Check, Cursor};
 use crate::flow::ledger::Ledger;
 use crate::flow::pace::Stream;
@@ -87,6 +87,8 @@ pub struct FeedState {
     pub account: Account,
     /// Which labels are stored beside its lines, where the sink demotes some.
     pub demotions: Option<Box<Demotions>>,
+    /// What was wrong with the form of its lines, where anything was.
+    pub flaws: Option<Box<Flaws>>,
     /// The line that names the fields of the others, where its parser takes them from one; empty where there is none, `None` where
     /// that is not known yet.
     pub header: Option<Arc<str>>,
@@ -135,6 +137,7 @@ impl FeedState {
             retrying: 0,
             account: Account::default(),
             demotions: resume.demotions,
+            flaws: None,
             header: None,
             stream: None,
             next: None,
@@ -148,12 +151,12 @@ impl FeedState {
     /// The same from its cursor on, as a restart would have it: what is in flight is read again. Gives how much that is.
     pub fn begin_again(self, parser: ParserName) -> (Self, Tally) {
         let resume = self.to_resume();
-        let Self { mut account, feed, check, seen, new_readings, is_abandoned, header, .. } = self;
+        let Self { mut account, feed, check, seen, new_readings, is_abandoned, flaws, header, .. } = self;
         // What a pipe began with cannot be read again; of files it stands in the checkpoint.
         let header = header.filter(|_| !feed.replayable);
         let given_back = account.give_back();
         let again = Self::new(Feed { parser, ..feed }, Some(resume));
-        (Self { account, check, seen, new_readings, is_abandoned, header, ..again }, given_back)
+        (Self { account, check, seen, new_readings, is_abandoned, flaws, header, ..again }, given_back)
     }
 
     /// Looks whether `pos` stands within a line that was cut: one that has no beginning within the `longest` bytes

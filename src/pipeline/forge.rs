@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::labels::Labels;
 use super::redacted::{self, Redacted};
 use super::times::{Times, first_of};
-use crate::flow::account::Tally;
+use crate::flow::account::{Flaws, Tally};
 use crate::flow::batch;
 use crate::flow::pace::Stream;
 use crate::frame::group::rules::Rules;
@@ -110,22 +110,6 @@ struct Underway {
     retrying: usize,
 }
 
-/// Lines whose form was wrong, by what was the matter, in the order of [`Flaw::ALL`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Flaws([u64; Flaw::ALL.len()]);
-
-impl Flaws {
-    #[inline]
-    fn note(&mut self, flaw: Flaw) {
-        self.0[flaw as usize] += 1;
-    }
-
-    /// Each flaw and how many lines had it.
-    pub fn counts(&self) -> impl Iterator<Item = (Flaw, u64)> {
-        Flaw::ALL.into_iter().zip(self.0)
-    }
-}
-
 struct Open {
     body: Body,
     permit: Permit,
@@ -196,6 +180,11 @@ impl Forge {
             Some(_) => !self.is_full(),
             None => self.open_batch(),
         }
+    }
+
+    /// The name of a parser.
+    pub fn parser_name(&self, parser: ParserName) -> &'static str {
+        self.tools.parsers[parser.0].parser.name()
     }
 
     /// Whether the time of reading matters for lines that have one of their own, too.

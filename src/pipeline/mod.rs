@@ -458,12 +458,6 @@ impl Pipeline {
         self.books.note_wrong(&mut self.forge.wrong);
         self.say_forgetful();
         self.take_crowded();
-        let flaws = std::mem::take(&mut self.forge.flaws);
-        for (flaw, count) in flaws.counts() {
-            if count > 0 {
-                self.metrics.malformed(flaw).inc_by(count);
-            }
-        }
     }
 
     fn look(&self, with_origins: bool) -> Look {
@@ -476,7 +470,9 @@ impl Pipeline {
             () if state.at_end => Doing::AtEnd,
             () => Doing::Reading,
         };
-        let look = self.books.look(self.feeds.values().map(|state| (&**state, doing(state))), with_origins);
+        let parser = |state: &FeedState| self.forge.parser_name(state.feed.parser);
+        let feeds = self.feeds.values().map(|state| (&**state, doing(state), parser(state)));
+        let look = self.books.look(feeds, with_origins);
         Look { counted: self.counted(), ..look }
     }
 

@@ -87,6 +87,11 @@ impl Pipeline {
             };
             let end = self.reader.turn(state, &mut self.forge, window);
             self.books.hand_on(state, self.reader.count.handed_on, self.reader.cut);
+            let flaws = std::mem::take(&mut self.forge.flaws);
+            if !flaws.is_empty() {
+                flaws.counts().for_each(|(flaw, count)| self.metrics.malformed(flaw).inc_by(count));
+                self.books.note_flaws(state, &flaws);
+            }
             if !self.reader.count.filtered.is_empty() {
                 self.books.filter(state, &self.reader.count.filtered);
                 state.is_unwritten = true;

@@ -134,6 +134,48 @@ fn workloads_are_counted_and_have_series_where_asked_for() {
     assert_eq!(process.terminate(), 0);
 }
 
+/// Lines that are not what their parser looks for are delivered, and counted where they are: by file and by workload.
+#[test]
+fn lines_of_a_wrong_form_are_counted_where_they_are() {
+    let (place, store) = (Place::new(), Elasticsearch::start());
+    write(&place, 10);
+    for line in ["2026-11-23T08:50:49Z stdout F no hunter2", "2026-11-23T08:50:49Z stdout F {\"half\":", "no CRI"] {
+        place.append(&format!("pods/{}", FILES[1]), format!("{line}\n"));
+    }
+    let settings = format!(
+        "{}sources: {{ pods: {{ type: kubernetes, path: {}, parse: json }} }}\nsinks: {{ store: {{ type: elasticsearch, url: '{}', {} }} }}\n",
+        head().replace("}\n", ", series_per_workload: true }\n"),
+        place.pods(),
+        store.url(),
+        quick()
+    );
+    let mut process = Tailwater::daemon(&place, &settings);
+    assert_balanced(&mut process, &["store"], 23);
+    let admin = process.admin();
+    let found = pipeline(&status(&admin), "store");
+    let wrong = serde_json::json!({ "not_cri": 1, "not_parsed": 2 });
+    assert_eq!(found["malformed"], wrong);
+    for list in ["workloads", "origins"] {
+        let all = found[list].as_array().expect("a list");
+        assert_eq!(all.len(), 2, "{found}");
+        for one in all {
+            let is_wrong = one["container"] == "proxy";
+            assert_eq!(one["malformed"], if is_wrong { wrong.clone() } else { serde_json::json!({}) }, "{list}: {one}");
+        }
+    }
+    assert!(found["origins"].as_array().is_some_and(|all| all.iter().all(|one| one["parser"] == "json")), "{found}");
+    assert!(!found.to_string().contains("hunter2") && !found.to_string().contains("half"), "{found}");
+    let (_, _, page) = get(&admin, "GET", "/metrics");
+    assert_is_prometheus(&page);
+    let series: Vec<_> =
+        page.lines().filter(|line| line.starts_with("tailwater_workload_lines_malformed_total")).collect();
+    let labels = "pipeline=\"store\",namespace=\"shop\",pod=\"cart-0\",container=\"proxy\",source=\"pods\"";
+    let expected = [("not_cri", 1), ("not_parsed", 2)]
+        .map(|(flaw, count)| format!("tailwater_workload_lines_malformed_total{{{labels},flaw=\"{flaw}\"}} {count}"));
+    assert_eq!(series, expected);
+    assert_eq!(process.terminate(), 0);
+}
+
 /// Whoever reaches the port may read it, so neither lines nor secrets stand there; also not in a store's words, which
 /// like to quote what they refuse.
 #[test]
