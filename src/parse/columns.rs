@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! time,level,Message,request id,request id      time  level  Message  request id  request id_2
-//! 2026-11-23 08:50:48,warn,disk nearly full,7   no names: a number, a date or an address among them says that it is a line of values
+//! 2026-11-23 08:50:48,warn,disk nearly full,7   no names: what begins with a digit among them says that it is a line of values
 //! ```
 //!
 //! **Invariant**: no two names are the same, and what stands in a name is what stands in the line. A line of values is taken for names
@@ -62,14 +62,19 @@ pub fn of_header<'v>(values: impl Iterator<Item = &'v str>) -> Option<Vec<Column
     Some(columns)
 }
 
-/// Whether a value may be a name: not a number, and nothing that begins as a date, a time or an address does. Nothing is one, too.
+/// Whether a value may be a name: not a number, and nothing that begins as numbers, dates, times, addresses and durations do. Nothing
+/// is one, too.
 fn may_be_name(value: &str) -> bool {
     let unsigned = value.strip_prefix(['+', '-']).unwrap_or(value);
-    let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
-    let behind = unsigned.as_bytes().get(digits);
-    let begins_with_number = digits > 0 && behind.is_none_or(|byte| b"-/:.,".contains(byte));
+    let begins_with_digit = unsigned.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
     // `-` stands for a value that there is not.
-    !begins_with_number && value.parse::<f64>().is_err() && value != "-"
+    !begins_with_digit && value.parse::<f64>().is_err() && value != "-"
+}
+
+/// Whether two headers have a name in common, as those that one program writes do.
+pub fn are_akin(one: &[Column], other: &[Column]) -> bool {
+    let mut names = one.iter().map(|column| &column.name).filter(|name| !name.is_empty());
+    names.any(|name| other.iter().any(|other| other.name == *name))
 }
 
 /// Gives names that stand there more than once a number: the second `a` is `a_2`.
@@ -133,7 +138,7 @@ mod tests {
         check("time,,b", Some("time||b"));
         check(",value", Some("|value"));
         check("a,b,a,a,a_2", Some("a|b|a_2|a_3|a_2_2"));
-        check("2xx,5xx,95th,%cpu", Some("2xx|5xx|95th|%cpu"));
+        check("%cpu,p95", Some("%cpu|p95"));
         // Lines of values.
         check("2026-11-23 08:50:48,warn,disk nearly full", None);
         check("warn,disk nearly full,7", None);
@@ -144,6 +149,8 @@ mod tests {
         check("a,.5", None);
         check("a,-", None);
         check("a,nan", None);
+        check("7ms,error,no", None);
+        check("+5s,error,no", None);
         check("one", None);
         check("", None);
         check(",,", None);

@@ -82,9 +82,11 @@ impl Separated {
         self.header.is_some()
     }
 
-    /// Whether `line` may be a header: its values are names.
-    pub fn is_header(&mut self, line: &str) -> bool {
-        self.names_of(line).is_some()
+    /// Whether `line` may be a header: its values are names. Behind a file with the header `before`, one of them is there too.
+    pub fn is_header(&mut self, line: &str, before: Option<&str>) -> bool {
+        let Some(columns) = self.names_of(line) else { return false };
+        let before = before.and_then(|before| self.names_of(before));
+        before.is_none_or(|before| columns::are_akin(&columns, &before))
     }
 
     /// The lines to come are of a file with this header; without one where it is empty.
@@ -280,6 +282,21 @@ mod tests {
         }
         csv.look_at(Some(Stream::Stdout));
         assert_eq!(values(&mut csv, "1,2").expect("two"), ["a=1", "b=2"]);
+    }
+
+    #[test]
+    fn a_header_behind_another_has_a_name_of_it() {
+        let mut csv = Separated::with_header(b',');
+        for (line, before, expected) in [
+            ("a,b", None, true),
+            ("a,b", Some("b,c"), true),
+            ("error,no", Some("b,c"), false),
+            // Nothing is no name.
+            ("a,,b", Some("c,,d"), false),
+            ("1,b", Some("b,c"), false),
+        ] {
+            assert_eq!(csv.is_header(line, before), expected, "{line} behind {before:?}");
+        }
     }
 
     #[test]

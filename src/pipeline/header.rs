@@ -66,7 +66,7 @@ pub fn find(state: &mut FeedState, forge: &mut Forge, book: Option<&dyn Book>) -
         None => match first(state) {
             Err(found) => return found,
             Ok(First::NotBefore(offset)) => return Found::NotBefore(offset),
-            Ok(First::Line(line)) if forge.is_header(state.feed.parser, &line) => line.into(),
+            Ok(First::Line(line)) if forge.is_header(state.feed.parser, &line, before.as_deref()) => line.into(),
             Ok(First::Line(_) | First::None) => before.unwrap_or_default(),
         },
     };

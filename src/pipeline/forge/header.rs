@@ -26,10 +26,10 @@ impl Forge {
         self.tools.parsers[parser.0].parser.wants_header()
     }
 
-    /// Whether the values of `line` may be names, for such a parser.
-    pub fn is_header(&mut self, parser: ParserName, line: &str) -> bool {
+    /// Whether the values of `line` may be names, for such a parser, in a file that follows one with the header `before`.
+    pub fn is_header(&mut self, parser: ParserName, line: &str, before: Option<&str>) -> bool {
         line.len() <= self.tools.max_line
-            && self.tools.parsers[parser.0].parser.headed().is_some_and(|separated| separated.is_header(line))
+            && self.tools.parsers[parser.0].parser.headed().is_some_and(|separated| separated.is_header(line, before))
     }
 
     /// The entries to come are of a file with this header; `None` where none is known.

@@ -112,6 +112,9 @@ fn a_files_own_header_goes_before_that_of_the_file_before() {
     assert_named(&texts(&mut world), &["b=3 c=4"]);
     follow(&mut world, "5,6\n", Format::Plain);
     assert_named(&texts(&mut world), &["b=5 c=6"]);
+    // All words, and none of them a name that was there.
+    follow(&mut world, "error,disk full\nb,c\n", Format::Plain);
+    assert_named(&texts(&mut world), &["b=error c=disk full"]);
 }
 
 /// Nothing is known that names the values: the lines stay whole, and it is said of each.
