@@ -65,7 +65,8 @@ fn settings() {
     check("docs/settings.md", &|name| match name {
         "settings" => Some(keys(&[settings::KEYS])),
         "parsers" => Some(parsers()),
-        "parse" => Some(keys(&[parse::typed::KEYS])),
+        "parse" => Some(keys(&[parse::typed::KEYS, parse::typed::TIME])),
+        "text" => Some(keys(&[tailwater::transform::shape::parse::KEYS])),
         "time" => Some(keys(&[parse::moment::KEYS])),
         "presets" => Some(presets()),
         "transforms" => Some(keys(&[transforms::KEYS])),

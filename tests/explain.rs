@@ -110,6 +110,40 @@ fn who_leaves_a_line_out_is_named() {
     assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
 }
 
+/// A transform that cannot do what it is for says so, for each sink that has it.
+#[test]
+fn what_a_transform_cannot_do_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = r#"
+sources: { pipe: { type: stdin } }
+transforms:
+  inner: { parse: { field: raw, as: json, types: { n: int }, into: raw } }
+  client: { drop: fields.raw.n < 5 }
+sinks:
+  all: { type: stdout }
+  few: { type: 'null', transforms: { path: { parse: { field: raw.p, regex: '^/(?<first>[a-z]+)' } } } }
+tests: [{ sink: few, input: '{"raw":"{\"p\":\"/a/b\"}"}', expect: [{ fields: { first: a } }] }]
+"#;
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let cases = tailwater(&["test", "--config", settings], "");
+    assert_eq!(cases.status.code(), Some(0), "{cases:?}");
+    let input = r#"{"raw":"text"}
+{"raw":"{\"n\":\"many\",\"p\":\"/x\"}"}
+{"raw":"{\"n\":7}"}
+"#;
+    let output = tailwater(&["explain", "--config", settings, "--json"], input);
+    let shown: Vec<Value> =
+        text_of(&output.stdout).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!(shown[0]["errors"], serde_json::json!({ "all": ["inner"], "few": ["inner"] }), "{shown:#?}");
+    assert_eq!(shown[0]["event"]["fields"], serde_json::json!({ "raw": "text" }));
+    assert_eq!(shown[1]["errors"], serde_json::json!({ "all": ["inner", "client"], "few": ["inner", "client"] }));
+    assert_eq!((&shown[1]["event"]["flaw"], &shown[2]["errors"]), (&"not_typed".into(), &Value::Null));
+    let shown = text_of(&tailwater(&["explain", "--config", settings], input).stdout);
+    assert_eq!(shown.matches("`inner` cannot be asked or done of it, and is counted so\n").count(), 4, "{shown}");
+}
+
 /// Conditions compare what has a type as what it is; a field that is a secret by its name is none less for having a type.
 #[test]
 fn types_conditions_and_secrets() {

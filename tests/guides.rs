@@ -173,7 +173,21 @@ fn named_tests_are_there() {
 /// The examples of docs/parsing.md, with the real program: what stands in the last column is what comes out.
 #[test]
 fn what_the_page_on_parsing_shows() {
-    let page = read("docs/parsing.md");
+    shows("docs/parsing.md", |parse| format!("sources: {{ in: {{ type: stdin, parse: {parse} }} }}\n"));
+}
+
+/// Those of docs/shaping.md of texts that are parsed.
+#[test]
+fn what_the_page_on_shaping_parses() {
+    shows("docs/shaping.md", |parse| {
+        format!("sources: {{ in: {{ type: stdin }} }}\ntransforms: {{ it: {{ parse: {parse} }} }}\n")
+    });
+}
+
+/// In a page's rows of three: what is typed, a line, and what an event of it says on stdout.
+fn shows(page: &str, settings: impl Fn(&str) -> String) {
+    let page = read(page);
+    let (_, page) = page.split_once("| `parse:` | line | event |").expect("the rows");
     let folder = tempfile::tempdir().expect("a folder");
     let (mut tried, mut wrong) = (0, String::new());
     for row in page.lines().filter(|line| line.starts_with("| `") && line.ends_with("}` |")) {
@@ -181,9 +195,7 @@ fn what_the_page_on_parsing_shows() {
         let [parse, line, expected] = &*cells else { panic!("three cells: {row}") };
         let parse = parse.trim_start_matches("| `");
         let expected: Value = serde_json::from_str(expected.trim_end_matches("` |")).expect("an event");
-        let settings = format!(
-            "sources: {{ in: {{ type: stdin, parse: {parse} }} }}\nsinks: {{ out: {{ type: stdout, format: json }} }}\n"
-        );
+        let settings = settings(parse) + "sinks: { out: { type: stdout, format: json } }\n";
         fs::write(folder.path().join("page.yaml"), settings).expect("written");
         let mut child = Command::new(env!("CARGO_BIN_EXE_tailwater"))
             .args(["run", "--config", "page.yaml"])

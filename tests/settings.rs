@@ -9,13 +9,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
+use proptest::prelude::*;
 use tailwater::cli::Cli;
 use tailwater::config::flags::LogTyped;
 use tailwater::config::machine::{Found, Machine};
 use tailwater::config::settings::Settings;
 use tailwater::config::{report, show};
+use tailwater::model::event::{Event, Fields, Span, TimeSource};
+use tailwater::model::origin::{Format, Origin, OriginId};
 use tailwater::model::settings::Problems;
+use tailwater::model::text::Text;
+use tailwater::model::time::Time;
 use tailwater::transform::condition::Condition;
+use tailwater::transform::steps::{Run, Steps};
 
 fn env(name: &str) -> Option<String> {
     let value = match name {
@@ -220,4 +226,78 @@ fn no_more_workers_than_can_be_fed() {
     let (workers, notices) = load("memory_limit: 6MiB", 2);
     assert_eq!(workers, 1);
     assert!(notices[0].contains("`memory_limit`"), "{notices:?}");
+}
+
+/// The transforms of the only sink, as they are made of `typed`, its only one.
+fn steps(typed: &str) -> Steps {
+    let text = format!(
+        "state_dir: /s\nsources: {{ s: {{ type: file, include: /x }} }}\nsinks: {{ out: {{ type: 'null', transforms: {{ it: {typed} }} }} }}\n"
+    );
+    let settings = Settings::from_file(text.as_bytes(), "t.yaml", &LogTyped::default(), &machine());
+    settings.unwrap_or_else(|problems| panic!("{}", report::render(&problems, "t.yaml", &text))).sinks.remove(0).steps
+}
+
+/// Whatever stands in a text and whichever parser reads it: a line of JSON stays one, on one line and within its bound, what was not
+/// named stays in it, and the same comes of it again.
+#[test]
+fn lines_whose_texts_are_parsed_stay_json() {
+    let parsers = [
+        "as: auto",
+        "as: json",
+        "as: logfmt",
+        "as: plain",
+        "as: klog",
+        "as: syslog",
+        "as: nginx",
+        "as: apache",
+        "regex: '(?<a>.) ?(?<x>.*)'",
+        "grok: '%{WORD:a}=%{NUMBER:n:float}'",
+        "csv: [a, '', b]",
+        "tsv: [a, b], types: { a: int, b: bool }",
+    ];
+    let all: Vec<(String, Steps)> = parsers
+        .iter()
+        .flat_map(|parser| ["", ", into: a", ", into: text", ", into: text.more"].map(|into| format!("{parser}{into}")))
+        .map(|typed| (typed.clone(), steps(&format!("{{ parse: {{ field: text, {typed} }} }}"))))
+        .collect();
+    proptest!(|(
+        text in prop_oneof![
+            ".{0,40}",
+            "[a-c=\" ,{}:\\[\\]\\\\\n\t0-9]{0,40}",
+            "(a|b|x\\.y)=(1|\"q u\"|) (a|level)=(warn|\"\\\\\"\")",
+            "\\{\"(a|untouched\\.x)\": ?(1|\"\\\\n\"|\\[\n1\\]|\\{\n\"b\":null\\})\\}",
+        ],
+        most in 60_usize..400
+    )| {
+        let object = serde_json::json!({ "text": text, "a": { "b": 1 }, "untouched": { "x": [1] } }).to_string();
+        let origin = std::sync::Arc::new(Origin {
+            id: OriginId(1), source: "s".into(), path: Path::new("/x").into(), format: Format::Plain, workload: None, host: "h".into(),
+        });
+        let event = Event {
+            origin: &origin, spans: &[Span { start: 0, end: 9 }], time: Time::default(), time_source: TimeSource::Runtime, nudge: 0,
+            stream: None, level: None, body: &object, message: Text::Plain(&object), fields: Fields::Json(&object), flaw: None, demoted: 0,
+        };
+        for (typed, steps) in &all {
+            let mut steps = steps.clone();
+            let mut once = || {
+                let (mut wrong, mut line) = (vec![0], String::new());
+                let (mut owed, mut told) = (Vec::new(), Vec::new());
+                let mut run = Run {
+                    moment: event.time, most, wrong: &mut wrong, owed: &mut owed, told: &mut told, spare: 0, demoted: 0,
+                };
+                steps.run(&event, &mut run, &mut |event| {
+                    assert_eq!(event.fields, Fields::Json(event.body));
+                    line = event.body.to_owned();
+                });
+                line
+            };
+            let line = once();
+            prop_assert!(line == object || line.len() <= most, "{}", line);
+            prop_assert!(!line.contains(['\n', '\r']), "{}", line);
+            let read: Result<serde_json::Value, _> = serde_json::from_str(&line);
+            let read = read.map_err(|error| TestCaseError::fail(format!("{typed}: {error}: {line}")))?;
+            prop_assert_eq!(&read["untouched"], &serde_json::json!({ "x": [1] }));
+            prop_assert_eq!(once(), line);
+        }
+    });
 }

@@ -13,7 +13,7 @@ use crate::sample::{self, Kind, Sample, with_events};
 
 const MAX_LINE: usize = 256 << 10;
 /// Name of the row, what is typed under `transforms`, and the kind of lines that have such fields; all lines where it is none.
-const TRANSFORMS: [(&str, &str, Option<Kind>); 9] = [
+const TRANSFORMS: [(&str, &str, Option<Kind>); 10] = [
     ("transform: keep by level", "{ keep: 'level >= warn' }", None),
     ("transform: drop by a field", "{ drop: \"fields.path == '/health'\" }", None),
     ("transform: sample", "{ sample: { rate: 0.1 } }", None),
@@ -22,6 +22,11 @@ const TRANSFORMS: [(&str, &str, Option<Kind>); 9] = [
     ("transform: remove", "{ remove: [level, thread_name] }", Some(Kind::Json)),
     ("transform: keep_only", "{ keep_only: [message, msg, level, time, ts] }", Some(Kind::Json)),
     ("transform: set", "{ set: { where: '{namespace}/{pod}' } }", Some(Kind::Json)),
+    (
+        "transform: parse a field",
+        "{ parse: { field: message, regex: '^(?<first>[^ ]+) (?<second>[^ ]+)', into: words } }",
+        Some(Kind::Json),
+    ),
     ("transform: nest", "{ nest: { app: [level, thread_name, logger_name] } }", Some(Kind::Json)),
 ];
 

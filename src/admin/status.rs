@@ -53,7 +53,7 @@ pub const FIELDS: &[(&str, &str, &str)] = &[
     (
         "pipelines[].filtered",
         "object",
-        "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not, or that it would have made too long",
+        "by transform: `lines` and `bytes` that it left out, and `errors`, lines of which its condition asked a value for what it is not, or that it would have made too long or could not parse",
     ),
     (
         "pipelines[].malformed",

@@ -17,8 +17,10 @@ use super::keys::keys_below;
 use super::parts::{sink_tables, source_tables};
 use super::yaml;
 use crate::model::settings::{Key, Node, Place, Problems, Value};
+use crate::parse::typed;
 use crate::transform::count::settings as count;
 use crate::transform::settings as transforms;
+use crate::transform::shape::parse as text;
 use crate::{sinks, sources};
 
 /// What the names of these variables begin with.
@@ -99,6 +101,7 @@ impl Level {
             "map of transforms" => Self::Parts(vec![transforms::KEYS]),
             "map of metrics" => Self::Parts(vec![count::KEYS]),
             "parser" => Self::Names,
+            "parser of a text" => Self::Keys(vec![text::KEYS, typed::KEYS]),
             "preset, or a list of them" | "template, or a list of names" => Self::List,
             kind if kind.starts_with("map of ") => Self::Names,
             kind if kind.starts_with("list of ") => Self::List,
@@ -276,6 +279,12 @@ sources:
         check(&[("TAILWATER__SOURCES__N__INCLUDE", "/a/[0-9].log")], "sources.n.include", "/a/[0-9].log");
         check(&[("TAILWATER__PARSE__REGEX", "[a-z]+ {2}")], "parse", "{regex=[a-z]+ {2}}");
         check(&[("TAILWATER__PARSE", "json")], "parse", "json");
+        check(&[("TAILWATER__TRANSFORMS__A__PARSE", "json")], "transforms", "{a={parse=json}}");
+        check(
+            &[("TAILWATER__TRANSFORMS__A__PARSE__FIELD", "log"), ("TAILWATER__TRANSFORMS__A__PARSE__CSV", "[a, b]")],
+            "transforms.a.parse",
+            "{csv=[a b] field=log}",
+        );
         check(&[("TAILWATER__FIELDS__TEAM", "${X}")], "fields", "{Team=${X}}");
         check(
             &[("TAILWATER__SINKS__B__URL", "u"), ("TAILWATER__SINKS__B", "{ type: loki, url: v }")],

@@ -13,6 +13,7 @@ use crate::frame::group::rules::Rules;
 use crate::model::feed::ParserName;
 use crate::model::settings::{Key, Node, Place, Problems, Section, nearest};
 use crate::parse::Parser;
+use crate::parse::reader::READERS;
 use crate::parse::recipe::Recipe;
 use crate::sinks::{Given, Transport};
 use crate::sources::spool;
@@ -243,7 +244,7 @@ pub(super) fn sinks(
         let was = section.text("was");
         let read_redact = |section: &mut Section<'_>| redact::settings::Settings::read(section, common.secret);
         let more = section.section("redact", &[redact::settings::KEYS], read_redact);
-        let steps = transforms::Settings::read(&mut section, "transforms", transforms::Of::OneSink);
+        let steps = transforms::Settings::read(&mut section, "transforms", transforms::Of::OneSink, &READERS);
         let steps = common.transforms.with(&steps, section.problems());
         let built = (kind.build)(&mut section, given);
         let sink = Sink {

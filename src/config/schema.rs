@@ -13,9 +13,12 @@ use super::show::is_value;
 use crate::frame::group::traces::LANGUAGES;
 use crate::model::settings::Key;
 use crate::model::units::{DURATION_UNITS, SIZE_UNITS};
+use crate::parse::typed;
+use crate::parse::values::TYPES;
 use crate::transform::count::settings as count;
 use crate::transform::redact::presets::PRESETS;
 use crate::transform::settings as transforms;
+use crate::transform::shape::parse as text_parser;
 use crate::{parse, sinks, sources};
 
 /// The schema (draft 7, which editors know best) as indented JSON with a final LF.
@@ -77,6 +80,10 @@ fn shape(key: &Key) -> Value {
             let names: Vec<_> = parse::KINDS.iter().map(|kind| kind.name).collect();
             either([json!({ "enum": names }), json!({ "type": "object" })])
         }
+        (None, "parser of a text") => {
+            let names: Vec<_> = parse::KINDS.iter().map(|kind| kind.name).collect();
+            either([json!({ "enum": names }), object(&[text_parser::KEYS, typed::KEYS])])
+        }
         (None, kind) => value(kind).unwrap_or_else(|| json!({})),
     }
 }
@@ -124,9 +131,9 @@ fn value(kind: &str) -> Option<Value> {
     }
     let units = |units: &[(&str, u64)]| units.iter().map(|(unit, _)| *unit).collect::<Vec<_>>().join("|");
     Some(match kind {
-        "regular expression, or a list of them" | "template, or a list of names" => {
-            either([text(), json!({ "type": "array", "items": text() })])
-        }
+        "regular expression, or a list of them"
+        | "grok expression, or a list of them"
+        | "template, or a list of names" => either([text(), json!({ "type": "array", "items": text() })]),
         "text" | "template" | "regular expression" | "condition" | "path" | "URL" | "URL or `none`"
         | "address and port" => text(),
         "size" => pattern(&format!("^[0-9]+ ?({})$", units(SIZE_UNITS)), "64MiB"),
@@ -140,6 +147,11 @@ fn value(kind: &str) -> Option<Value> {
         "true | false" | "true or false" => either([json!({ "type": "boolean" }), variable()]),
         "map of texts" | "map of names" | "map of templates" | "map of regular expressions" => {
             json!({ "type": ["object", "null"], "additionalProperties": text() })
+        }
+        "map of types" => {
+            let names = TYPES.map(|(name, _)| name);
+            let named = either([json!({ "enum": names }), variable()]);
+            json!({ "type": ["object", "null"], "additionalProperties": named })
         }
         "map of lists of names" => {
             let names = either([text(), json!({ "type": "array", "items": text() })]);
@@ -201,7 +213,12 @@ mod tests {
     fn every_kind_of_value_is_known() {
         let parts = sinks::KINDS.iter().flat_map(sink_tables).chain(sources::KINDS.iter().flat_map(source_tables));
         let maps = MAPS.iter().map(|(_, known)| *known);
-        for key in [KEYS, transforms::KEYS, count::KEYS].into_iter().chain(parts).chain(maps).flatten() {
+        for key in [KEYS, transforms::KEYS, count::KEYS, text_parser::KEYS, typed::KEYS]
+            .into_iter()
+            .chain(parts)
+            .chain(maps)
+            .flatten()
+        {
             assert_ne!(shape(key), json!({}), "`{}` is a {}, which the schema does not know", key.name, key.kind);
         }
     }

@@ -20,6 +20,7 @@ use crate::frame::group::rules::Rules;
 use crate::log;
 use crate::model::settings::{Key, Node, Place, Problem, Problems, Section, Value};
 use crate::model::units;
+use crate::parse::reader::READERS;
 use crate::parse::recipe::Recipe;
 use crate::transform::redact::settings as redact;
 use crate::transform::settings as transforms;
@@ -249,7 +250,7 @@ impl Settings {
         let (parse, multiline) = (root.node("parse"), root.node("multiline"));
         let redact = root.section("redact", &[redact::KEYS], |section| redact::Settings::read(section, machine.secret));
         let redact = redact.unwrap_or_default();
-        let transforms = transforms::Settings::read(&mut root, "transforms", transforms::Of::AllSinks);
+        let transforms = transforms::Settings::read(&mut root, "transforms", transforms::Of::AllSinks, &READERS);
         let common = Common { redact, transforms, secret: machine.secret };
         let (sources, sinks, tests) = (root.node("sources"), root.node("sinks"), root.node("tests"));
         let found = root.problems();

@@ -93,7 +93,7 @@ impl Families {
             ),
             transform_errors: new.counters(
                 "transform_errors_total",
-                "Lines of which a transform's condition or metric asked a value for what it is not (it counts as not held, or is not counted), or that a transform would have made too long (they stay).",
+                "Lines of which a transform's condition or metric asked a value for what it is not (it counts as not held, or is not counted), that a transform would have made too long or could not parse (they stay), or of which it could not give a value its type.",
                 &["rule"],
             ),
             lines_dropped: new.counters("lines_dropped_total", "Lines dropped, by reason.", &["reason"]),

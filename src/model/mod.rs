@@ -9,6 +9,7 @@
 //! - [`text`]: text that may still wear its JSON escapes
 //! - [`template`]: names with placeholders
 //! - `walk`: the application's JSON walked over, without building values
+//! - [`reader`]: texts inside of events, read as lines are
 //! - [`body`]: the encoded items of one batch and the spans they settle
 //! - [`batch`]: what crosses from a pipeline's thread to its delivery and back
 //! - [`budget`]: bytes of memory and the right to use some of them
@@ -25,6 +26,7 @@ pub mod feed;
 pub mod labels;
 pub mod nearest;
 pub mod origin;
+pub mod reader;
 pub mod settings;
 pub mod sink;
 pub mod template;

@@ -16,7 +16,7 @@
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
 //! - [`recipe`]: a parser and what is done with its answer; [`types`], [`values`]: fields that are numbers, truth values, times
 //! - [`moment`]: the time under a field that settings name, and [`formats`]: how it is written
-//! - [`typed`]: what is typed under `parse`
+//! - [`typed`]: what is typed under `parse`; [`reader`]: the same for texts inside of events
 //!
 //! **Invariant**: parsing is total and never changes or loses a byte of the body; a line that is not what its parser
 //! looks for is a plain one, and [`Parsed`] says so.
@@ -38,6 +38,7 @@ pub mod pairs;
 pub mod parsed;
 pub mod plain;
 mod quoted;
+pub mod reader;
 pub mod recipe;
 pub mod regex;
 mod scan;

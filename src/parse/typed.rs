@@ -10,7 +10,8 @@ use super::separated::Separated;
 use super::values::{TYPES, Type};
 use super::{KINDS, Parser};
 
-/// The keys of `parse` where it is a map: at most one of the first four or `as`, and what belongs to it.
+/// The keys of `parse` where it is a map: at most one of the first four or `as`, and what belongs to it. Beside them stand
+/// [`TIME`] of a source, and in a transform those that say which text.
 pub const KEYS: &[Key] = &[
     Key {
         name: "regex",
@@ -45,8 +46,10 @@ pub const KEYS: &[Key] = &[
         default: "",
         help: "fields that are no texts: `int`, `float`, `bool`, `time`, `duration` (becomes seconds), `bytes`; or `text`",
     },
-    Key { name: "time", kind: "field, or map", default: "", help: "the field that says the event's time" },
 ];
+/// The key of `parse` that only a source has.
+pub const TIME: &[Key] =
+    &[Key { name: "time", kind: "field, or map", default: "", help: "the field that says the event's time" }];
 
 /// Stands for the names of each file's header line.
 const HEADER: &str = "header";
@@ -59,28 +62,41 @@ const NO_WAY_HINT: &str = "write `parse: { regex: '…' }`, or the name of a par
 impl Recipe {
     /// Reads `parse: auto` or `parse: { regex: '…' }`. `None` if it is wrong, which is noted.
     pub fn from_settings(node: &Node, problems: &mut Problems) -> Option<Self> {
-        match &node.value {
-            Value::Scalar(name) => named(name, &node.place, problems).map(Self::from),
-            Value::Map(_) => {
-                let mut section = Section::new("`parse`", node, &[KEYS], problems);
-                let parser = from_map(&mut section);
-                let types = types(&mut section);
-                let time = match section.node("time") {
-                    None => Some(None),
-                    Some(node) => Moment::from_settings(node, section.problems()).map(Some),
-                };
-                section.end();
-                Some(Self::new(parser?, types?, time?))
-            }
-            Value::Null | Value::List(_) => {
-                problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
-                None
-            }
+        let Value::Map(_) = &node.value else { return Self::of_name(node, problems) };
+        let mut section = Section::new("`parse`", node, &[KEYS, TIME], problems);
+        let has_time = section.node("time").is_some();
+        let parser = from_map(&mut section, has_time);
+        let types = types(&mut section);
+        let time = match section.node("time") {
+            None => Some(None),
+            Some(node) => Moment::from_settings(node, section.problems()).map(Some),
+        };
+        section.end();
+        Some(Self::new(parser?, types?, time?))
+    }
+
+    /// Reads the [`KEYS`] of a text's parser, beside others. `None` if they are wrong, which is noted.
+    pub(super) fn of_section(section: &mut Section<'_>) -> Option<Self> {
+        let (parser, types) = (from_map(section, true), types(section));
+        if parser.as_ref().is_some_and(Parser::wants_header) {
+            section.problem("a text inside of a line has no header line", "name its values: `csv: [user, took]`");
+            return None;
         }
+        Some(Self::new(parser?, types?, None))
+    }
+
+    /// The parser of this name. `None` if it is wrong, which is noted.
+    pub(super) fn of_name(node: &Node, problems: &mut Problems) -> Option<Self> {
+        if let Value::Scalar(name) = &node.value {
+            return named(name, &node.place, problems).map(Self::from);
+        }
+        problems.add_with_hint(&node.place, "`parse` must be the name of a parser or a map", known_names());
+        None
     }
 }
 
-fn from_map(section: &mut Section<'_>) -> Option<Parser> {
+/// `has_more` where it says more than a parser.
+fn from_map(section: &mut Section<'_>, has_more: bool) -> Option<Parser> {
     let typed: Vec<&str> = WAYS.into_iter().filter(|way| section.node(way).is_some()).collect();
     let patterns = section.text_map("patterns");
     let separator = section.parsed("separator", |text| match text.as_bytes() {
@@ -88,7 +104,7 @@ fn from_map(section: &mut Section<'_>) -> Option<Parser> {
         _ => Err("expected one ASCII character, such as `;`".to_owned()),
     });
     let (way, has_more) = match typed.as_slice() {
-        [] => (None, section.node("types").or(section.node("time")).is_some()),
+        [] => (None, has_more || section.node("types").is_some()),
         [way] => (Some(*way), true),
         _ => (None, false),
     };

@@ -3,6 +3,7 @@
 //! **Invariant**: what is read here can be run as it is. Names are unique in what one sink runs, so that each line that is
 //! left out is counted under one name.
 
+use crate::model::reader::Readers;
 use crate::model::settings::{Key, Node, Place, Problems, Section, Value};
 use crate::model::template::Template;
 
@@ -12,6 +13,7 @@ use super::dedupe::{self, Dedupe};
 use super::limit::{self, Limit};
 use super::sample::{self, Sample};
 use super::shape::Change;
+use super::shape::parse::{self, Parse};
 use super::steps::{Step, Steps, What};
 
 /// The keys of a transform; each has exactly one.
@@ -78,6 +80,12 @@ pub const KEYS: &[Key] = &[
         default: "",
         help: "objects that fields are put into: its name, and theirs",
     },
+    Key {
+        name: "parse",
+        kind: "parser of a text",
+        default: "",
+        help: "what a field's text says becomes fields, or what the message says",
+    },
 ];
 
 /// Those that remember what came before: only a sink can have them.
@@ -97,8 +105,8 @@ pub enum Of {
 pub struct Settings(Vec<(Step, Place)>);
 
 impl Settings {
-    /// Reads the map of transforms under `key` of `section`, in the order typed.
-    pub fn read(section: &mut Section<'_>, key: &str, of: Of) -> Self {
+    /// Reads the map of transforms under `key` of `section`, in the order typed; `readers` are what texts are parsed by.
+    pub fn read(section: &mut Section<'_>, key: &str, of: Of, readers: &Readers) -> Self {
         let mut read = Vec::new();
         for (name, place, node) in section.entries(key) {
             let problems = section.problems();
@@ -106,7 +114,7 @@ impl Settings {
             if of == Of::AllSinks {
                 check_place(name, node, problems);
             }
-            if let Some(what) = transform(name, place, node, problems) {
+            if let Some(what) = transform(name, place, node, readers, problems) {
                 read.push((Step { name: name.into(), what }, place.clone()));
             }
         }
@@ -128,7 +136,7 @@ impl Settings {
     }
 }
 
-fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) -> Option<What> {
+fn transform(name: &str, place: &Place, node: &Node, readers: &Readers, problems: &mut Problems) -> Option<What> {
     let mut section = Section::new(format!("transform `{name}`"), node, &[KEYS], problems);
     let mut made: Vec<Option<What>> = Vec::new();
     made.extend(Condition::read(&mut section, name, "keep").map(|condition| condition.map(What::Keep)));
@@ -147,6 +155,11 @@ fn transform(name: &str, place: &Place, node: &Node, problems: &mut Problems) ->
             section.problem(format!("`metrics` of {} has no metric", section.what()), hint);
         }
         made.push(Counts::read(&metrics, name, section.problems()).map(What::Count));
+    }
+    if let Some(node) = section.node("parse") {
+        made.push(
+            parse(name, node, readers, section.problems()).map(|parse| What::Shape(Change::Parse(Box::new(parse)))),
+        );
     }
     made.extend(changes(&mut section).into_iter().map(|change| change.map(What::Shape)));
     if made.len() != 1 && matches!(node.value, Value::Map(_) | Value::Null) {
@@ -187,6 +200,18 @@ fn changes(section: &mut Section<'_>) -> Vec<Option<Change>> {
         made.push(nest(&groups, section.problems()));
     }
     made
+}
+
+/// A parser by its name is for the message, with the other keys it stands in a map.
+fn parse(name: &str, node: &Node, readers: &Readers, problems: &mut Problems) -> Option<Parse> {
+    let Value::Map(_) = &node.value else {
+        return (readers.of_name)(node, problems).map(|reader| Parse::new(None, None, reader));
+    };
+    let what = format!("`parse` of transform `{name}`");
+    let mut section = Section::new(what, node, &[parse::KEYS, readers.keys], problems);
+    let parse = Parse::read(&mut section, readers.of_map);
+    section.end();
+    parse
 }
 
 fn set(values: Vec<(String, String, Place)>, problems: &mut Problems) -> Option<Change> {

@@ -15,6 +15,7 @@ use super::count::{Counted, Counts, Metric};
 use super::dedupe::Dedupe;
 use super::limit::Limit;
 use super::sample::Sample;
+use super::shape::outcome::Stays;
 use super::shape::{self, Change};
 use super::summary::{SummaryLine, USUAL};
 
@@ -35,8 +36,9 @@ pub struct Run<'r> {
     pub moment: Time,
     /// The most bytes that an event may become.
     pub most: usize,
-    /// Takes, by step, how many conditions asked a value for what it is not (these count as not held), and how many events would
-    /// have become longer than `most` (these stay as they are).
+    /// Takes, by step, how many conditions asked a value for what it is not (these count as not held), how many events would
+    /// have become longer than `most` or had another text than was to be parsed (these stay as they are), and of how many a value
+    /// did not fit its type.
     pub wrong: &'r mut [u64],
     /// Takes lines that are to be sent beside the event.
     pub owed: &'r mut Vec<SummaryLine>,
@@ -216,16 +218,21 @@ impl Steps {
         push: &mut dyn FnMut(&Event<'_>),
     ) -> Option<usize> {
         for (at, step) in self.steps.iter_mut().enumerate().skip(first) {
-            let What::Shape(change) = &step.what else {
+            let What::Shape(change) = &mut step.what else {
                 if step.leaves_out(at, event, run) {
                     return Some(at);
                 }
                 continue;
             };
-            match shape::shaped(change, event, is_text, run.most) {
+            match shape::shaped(change, event, is_text, run.moment, run.most) {
                 Ok(None) => {}
-                Ok(Some(shaped)) => return self.from(at + 1, &shaped.event(event), is_text, run, push),
-                Err(shape::TooLong) => note(run.wrong, at),
+                Ok(Some(shaped)) => {
+                    if shaped.misfits {
+                        note(run.wrong, at);
+                    }
+                    return self.from(at + 1, &shaped.event(event), is_text, run, push);
+                }
+                Err(Stays::TooLong | Stays::Unread) => note(run.wrong, at),
             }
         }
         run.hand_on(event, push);

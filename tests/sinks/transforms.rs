@@ -248,6 +248,53 @@ fn shapes_and_conditions_in_one_order() {
     assert_eq!(stored(&logs).len(), 3);
 }
 
+/// A text inside of a line, at the top and on a sink; what the one makes the other sees. What cannot be parsed stays and is counted.
+#[test]
+fn texts_are_parsed() {
+    let (search, logs) = (Elasticsearch::start(), Loki::start_at(NOW));
+    let stage = Stage::new().top(
+        r#"transforms:
+  inner: { parse: { field: text, as: logfmt, types: { took: duration }, into: text } }
+  slow: { keep: '!has(fields.text.took) || fields.text.took > 0.5' }"#,
+    );
+    stage.add(&[
+        r#"{"text":"took=2s level=warn req=\"GET /a HTTP/1.1\"","n":1}"#,
+        r#"{"text":"took=2ms","n":2}"#,
+        r#"{"text":"no pairs","n":3}"#,
+        "plain text",
+    ]);
+    let more = format!(
+        "type: elasticsearch, url: '{}', data_stream: logs-a-b, {} }}, loki: {{ {}",
+        search.url(),
+        quick(""),
+        loki(&logs, r"transforms: { path: { parse: { field: text.req, regex: '^\w+ (?<path>\S+)' } } }"),
+    );
+    let mut run = stage.start(&more);
+    run.wait_for("lines_delivered_total", "", 6);
+    run.wait_for("lines_filtered_total", "rule=\"slow\"", 2);
+    let page = status(&run.process.admin());
+    run.process.kill();
+    for pipeline in page["pipelines"].as_array().expect("pipelines") {
+        assert_eq!(pipeline["filtered"]["inner"]["errors"], 1, "{page:#}");
+        // A field that is not there is none that cannot be parsed.
+        assert_eq!(pipeline["filtered"]["path"]["errors"].as_u64().unwrap_or(0), 0, "{page:#}");
+    }
+    search.look(|state| {
+        let documents: Vec<Value> = state.documents("logs-a-b").iter().map(|document| document.json()).collect();
+        let of = |n: u64| documents.iter().find(|document| document["fields"]["n"] == n).expect("a document");
+        assert_eq!(of(1)["fields"]["text"], json!({ "took": 2.0, "level": "warn", "req": "GET /a HTTP/1.1" }));
+        assert_eq!((&of(1)["log"]["level"], &of(3)["fields"]["text"]), (&json!("warn"), &json!("no pairs")));
+    });
+    assert_eq!(
+        stored(&logs),
+        [
+            r#"{"text":{"took":2.0,"level":"warn","req":"GET /a HTTP/1.1"},"n":1,"path":"/a"}"#,
+            r#"{"text":"no pairs","n":3}"#,
+            "plain text"
+        ]
+    );
+}
+
 /// Read again by a process that knows nothing of the first, the same lines go on.
 #[test]
 fn a_sample_is_the_same_when_it_is_read_again() {

@@ -157,13 +157,16 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             step("redacted", shown(&seen.body));
         }
         for trial in trials {
-            let seen = group.of.iter().find(|(of, _)| std::ptr::eq(*of, trial)).map(|(_, seen)| seen);
+            let seen = group.of.iter().find(|(of, _)| std::ptr::eq(*of, trial)).map(|(_, seen)| *seen);
             let text = match seen.map(|seen| (&seen.sent, &seen.left_out_by)) {
                 Some((Some(sent), _)) => shown(sent),
                 Some((None, Some(name))) => format!("{red}nothing{reset}: left out by `{name}`"),
                 Some((None, None)) | None => format!("{red}nothing{reset}"),
             };
             step(&trial.sink, text);
+            for name in seen.iter().flat_map(|seen| &seen.errors) {
+                step("", format!("{red}`{name}`{reset} cannot be asked or done of it, and is counted so"));
+            }
         }
     }
     for trial in trials.iter().filter(|trial| !trial.said.is_empty()) {
@@ -257,6 +260,15 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
             by_steps.chain(headers.map(|trial| (trial.sink.to_string(), HEADER.into()))).collect();
         if !left_out.is_empty() {
             object["left_out_by"] = Value::Object(left_out);
+        }
+        let failed = group.of.iter().filter(|(_, seen)| !seen.errors.is_empty());
+        let errors: serde_json::Map<String, Value> = failed
+            .map(|(trial, seen)| {
+                (trial.sink.to_string(), seen.errors.iter().map(|name| Value::from(&**name)).collect())
+            })
+            .collect();
+        if !errors.is_empty() {
+            object["errors"] = Value::Object(errors);
         }
         _ = writeln!(page, "{object}");
     }

@@ -53,6 +53,8 @@ pub struct Seen {
     pub flaw: Option<Flaw>,
     /// The transform that leaves it out, if one does.
     pub left_out_by: Option<Arc<str>>,
+    /// The transforms that could not do to it what they are for, in order.
+    pub errors: Vec<Arc<str>>,
     /// What the sink would send for it, as one JSON object; `None` where that is nothing.
     pub sent: Option<String>,
 }
@@ -177,6 +179,7 @@ impl Seen {
             fields: fields(&event.fields),
             flaw: event.flaw,
             left_out_by,
+            errors: Vec::new(),
             sent: None,
         }
     }
@@ -219,6 +222,10 @@ impl Encoder for Witness {
         );
         if let Some(at) = left_out {
             seen.push(Seen::of(event, steps.names().nth(at).cloned()));
+        }
+        if let Some(seen) = seen.last_mut() {
+            let failed = steps.names().zip(&wrong).filter(|(_, count)| **count > 0);
+            seen.errors = failed.map(|(name, _)| Arc::clone(name)).collect();
         }
     }
 

@@ -1,24 +1,28 @@
-//! Fields of an event taken away, renamed, added, moved in and out of objects.
+//! Fields of an event taken away, renamed, added, found in texts, moved in and out of objects.
 //!
 //! ```text
 //! fields ─▶ object ─▶ changes, in order ─▶ JSON: the event's fields, and its line where that was structured
 //! ```
 //!
-//! - [`Change`], here: what is done; [`shaped`]: the event that comes of it
+//! - [`Change`], here: what is done
 //! - `object`: members that are kept as they stand until they are changed
-//!
-//! **Invariant**: an event never becomes longer than the memory for it: one that would goes as it was, and that is said.
+//! - [`outcome`]: the event that comes of it
+//! - [`parse`]: a text that is parsed as a line would be
 
 mod object;
+pub mod outcome;
+pub mod parse;
 
 use std::borrow::Cow;
 
-use crate::model::event::{Event, Fields};
+use crate::model::event::Event;
 use crate::model::template::Template;
 use crate::model::text::Text;
-use crate::model::walk;
+use crate::model::time::Time;
 
 use object::{Object, Value, quoted};
+use outcome::{Shaped, Stays};
+use parse::Parse;
 
 /// One thing that is done to the fields of an event. Names have dots for members of objects.
 #[derive(Clone, Debug)]
@@ -35,75 +39,28 @@ pub enum Change {
     Lift(Vec<String>),
     /// Fields go into an object: its name, and theirs.
     Nest(Vec<(String, Vec<String>)>),
+    /// What a text says becomes fields.
+    Parse(Box<Parse>),
 }
 
-/// The line and the fields of an event that was changed.
-#[derive(Debug)]
-pub struct Shaped {
-    /// The object, and the lines of a trace behind it.
-    line: String,
-    /// How much of that is the object.
-    object: usize,
-    /// Whether the event's own line is only text, and stays.
-    is_beside: bool,
-    /// The message of an event of several lines, where its first one says one.
-    message: Option<String>,
-}
-
-/// What becomes of `event`: `None` where nothing changes, an error where it would be longer than `most` bytes. Its line `is_text`
-/// where it had no fields before its first change: then it stays, beside the fields.
-pub fn shaped(change: &Change, event: &Event<'_>, is_text: bool, most: usize) -> Result<Option<Shaped>, TooLong> {
+/// What becomes of `event`: `None` where nothing changes, an error where it stays though it should not. Its line `is_text`
+/// where it had no fields before its first change: then it stays, beside the fields. It becomes `most` bytes at most; a time
+/// without a year is the one nearest to `near`.
+pub fn shaped(
+    change: &mut Change,
+    event: &Event<'_>,
+    is_text: bool,
+    near: Time,
+    most: usize,
+) -> Result<Option<Shaped>, Stays> {
+    if let Change::Parse(parse) = change {
+        return parse.shaped(event, is_text, near, most);
+    }
     let mut object = Object::new(&event.fields);
     if !change.apply(&mut object, event) {
         return Ok(None);
     }
-    let mut line = String::new();
-    object.write(&mut line);
-    let object = line.len();
-    let trace = trace(event);
-    let message = said(&line).filter(|_| !trace.is_empty()).map(|said| Text::Escaped(said).plain() + trace);
-    let message = message.map(Cow::into_owned);
-    let stays = if is_text { event.body.len() } else { trace.len() };
-    if object + stays > most {
-        return Err(TooLong);
-    }
-    if !is_text {
-        line.push_str(trace);
-    }
-    Ok(Some(Shaped { line, object, is_beside: is_text, message }))
-}
-
-/// What stands behind the first line of an event of several: it has no fields.
-fn trace<'e>(event: &Event<'e>) -> &'e str {
-    let end = if event.spans.len() > 1 { memchr::memchr(b'\n', event.body.as_bytes()) } else { None };
-    end.and_then(|end| event.body.get(end..)).unwrap_or("")
-}
-
-/// The message that an object says, as it stands.
-fn said(object: &str) -> Option<&str> {
-    let said = |name| walk::member(object, name)?.strip_prefix('"')?.strip_suffix('"');
-    said("message").or_else(|| said("msg"))
-}
-
-/// An event would be longer than there is memory for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
-
-impl Shaped {
-    /// The event as it is now.
-    pub fn event<'e>(&'e self, before: &Event<'e>) -> Event<'e> {
-        let object = self.line.get(..self.object).unwrap_or_default();
-        let fields = Fields::Json(object);
-        let body = if self.is_beside { before.body } else { &self.line };
-        let message = match (&self.message, said(object)) {
-            (Some(message), _) => Text::Plain(message),
-            (None, Some(inside)) => Text::Escaped(inside),
-            // A line that was its own message still is.
-            (None, None) if before.message == Text::Plain(before.body) => Text::Plain(body),
-            (None, None) => before.message,
-        };
-        Event { body, message, fields, ..before.clone() }
-    }
+    Shaped::new(&object, event, is_text, most).map(Some)
 }
 
 impl Change {
@@ -111,6 +68,8 @@ impl Change {
     fn apply<'e>(&self, object: &mut Object<'e>, event: &Event<'e>) -> bool {
         let mut is_changed = false;
         match self {
+            // It writes its object by itself.
+            Self::Parse(_) => {}
             Self::Rename(names) => {
                 for (old, new) in names {
                     if let Some((_, value)) = object.take(old) {

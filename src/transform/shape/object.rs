@@ -4,6 +4,7 @@
 //! is written is valid JSON where what was read is.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::model::event::Fields;
 use crate::model::text::{Text, escape};
@@ -30,16 +31,13 @@ impl<'t> Object<'t> {
             Fields::None => {}
             Fields::Json(text) => object = Self::of(text),
             Fields::Pairs(pairs) => {
+                let mut places = HashMap::with_capacity(pairs.len());
                 for (key, value) in *pairs {
                     let value = quoted(*value);
-                    let key = key.plain();
-                    match object.0.iter_mut().find(|(known, _)| is(known, &key)) {
-                        Some((_, Value::Json(known))) => {
-                            let list = known.strip_prefix('[').and_then(|list| list.strip_suffix(']'));
-                            let first = list.unwrap_or(known);
-                            *known = Cow::Owned(format!("[{first},{value}]"));
-                        }
-                        _ => object.0.push((escaped(&key), Value::Json(Cow::Owned(value)))),
+                    let known = places.entry(key.plain()).or_insert(object.0.len());
+                    match object.0.get_mut(*known) {
+                        Some((_, Value::Json(Cow::Owned(list)))) => append(list, &value),
+                        _ => object.0.push((escaped(&key.plain()), Value::Json(Cow::Owned(value)))),
                     }
                 }
             }
@@ -133,6 +131,40 @@ impl<'t> Object<'t> {
         }
     }
 
+    /// Puts the members of `found` beside these, or into the object called `into`, which is made if it `is_there`; in the place of those
+    /// that are called the same. `false` where nothing was put anywhere.
+    pub(super) fn join(&mut self, into: Option<&str>, found: Self, is_there: bool) -> bool {
+        let home = match into {
+            None => self,
+            Some(_) if !is_there => return false,
+            Some(name) => {
+                if self.inner_of(name).is_none() {
+                    self.put(name, Value::Object(Self::default()));
+                }
+                match self.inner_of(name) {
+                    Some(inner) => inner,
+                    None => return false,
+                }
+            }
+        };
+        let is_changed = into.is_some() || !found.0.is_empty();
+        // A line may have thousands of members: then they are not looked through for each.
+        let mut places: Option<HashMap<String, usize>> = (home.0.len().max(found.0.len()) > FEW)
+            .then(|| home.0.iter().enumerate().rev().map(|(at, (key, _))| (plain(key), at)).collect());
+        for (key, value) in found.0 {
+            let next = home.0.len();
+            let known = match &mut places {
+                Some(places) => *places.entry(plain(&key)).or_insert(next),
+                None => home.0.iter().position(|(known, _)| is_same(known, &key)).unwrap_or(next),
+            };
+            match home.0.get_mut(known) {
+                Some((_, old)) => *old = value,
+                None => home.0.push((key, value)),
+            }
+        }
+        is_changed
+    }
+
     fn into_owned<'o>(self) -> Object<'o> {
         let value = |value| match value {
             Value::Json(json) => Value::Json(Cow::Owned(json.into_owned())),
@@ -155,6 +187,31 @@ impl<'t> Object<'t> {
         }
         out.push('}');
     }
+}
+
+/// Puts a value behind those of a list, or makes a list of one value.
+fn append(list: &mut String, value: &str) {
+    if list.starts_with('[') {
+        list.pop();
+    } else {
+        list.insert(0, '[');
+    }
+    list.push(',');
+    list.push_str(value);
+    list.push(']');
+}
+
+/// So many members are looked through one by one.
+const FEW: usize = 64;
+
+/// A key without its escapes.
+fn plain(key: &str) -> String {
+    Text::Escaped(key).plain().into_owned()
+}
+
+/// Whether two keys as they stand mean the same.
+fn is_same(one: &str, other: &str) -> bool {
+    one == other || (one.contains('\\') || other.contains('\\')) && plain(one) == plain(other)
 }
 
 /// Whether a key as it stands is this name.
