@@ -144,6 +144,34 @@ tests: [{ sink: few, input: '{"raw":"{\"p\":\"/a/b\"}"}', expect: [{ fields: { f
     assert_eq!(shown.matches("`inner` cannot be asked or done of it, and is counted so\n").count(), 4, "{shown}");
 }
 
+/// A field that Loki would refuse as a time is one for a sink that takes any: each has its own.
+#[test]
+fn each_sink_has_its_own_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let text = r#"
+state_dir: /nowhere
+sources: { pods: { type: kubernetes, path: /var/log/pods, parse: { as: json, time: at } } }
+sinks:
+  all: { type: stdout }
+  same: { type: 'null' }
+  loki: { type: loki, url: http://127.0.0.1:1 }
+"#;
+    fs::write(&settings, text).expect("written");
+    let settings = settings.to_str().expect("UTF-8");
+    let arguments = ["explain", "--config", settings, "--as", POD];
+    let input = "2026-11-23T08:50:48Z stdout F {\"at\":\"2026-11-23T05:00:00Z\"}\n\
+                 2026-11-23T08:50:49Z stdout F {\"at\":\"2026-11-23T08:50:48.5Z\"}\n";
+    let shown = text_of(&tailwater(&arguments, input).stdout);
+    let expected = "  time      2026-11-23T05:00:00Z  from the field that `parse.time` names\n            \
+                    2026-11-23T08:50:48Z  the runtime's, for `loki`\n  level";
+    assert_eq!((shown.matches(expected).count(), shown.matches(", for `").count()), (1, 1), "{shown}");
+    let json = text_of(&tailwater(&[&arguments[..], &["--json"]].concat(), input).stdout);
+    let shown: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let times = serde_json::json!({ "loki": { "time": "2026-11-23T08:50:48Z", "time_from": "runtime" } });
+    assert_eq!((&shown[0]["times"], &shown[1]["times"]), (&times, &Value::Null), "{json}");
+}
+
 /// Conditions compare what has a type as what it is; a field that is a secret by its name is none less for having a type.
 #[test]
 fn types_conditions_and_secrets() {

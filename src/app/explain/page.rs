@@ -151,6 +151,9 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
         };
         for (name, text) in steps(seen) {
             step(name, text);
+            // A store may refuse what another takes.
+            let others = group.of.iter().filter(|(_, of)| name == "time" && time(of) != time(seen));
+            others.for_each(|(trial, of)| step("", format!("{}, for `{}`", time(of), trial.sink)));
         }
         let plain = first.plain.as_ref().and_then(|plain| plain.iter().find(|plain| plain.spans == seen.spans));
         if plain.is_some_and(|plain| plain.body != seen.body) {
@@ -191,17 +194,22 @@ fn counted(trial: &Trial) -> Vec<String> {
     series.lines().filter(|line| !line.starts_with('#')).map(Into::into).collect()
 }
 
+/// An event's time, and where that came from.
+fn time(seen: &Seen) -> String {
+    let own = match seen.time_source {
+        TimeSource::Restamped { own } => format!(" ({})", own.to_rfc3339()),
+        _ => String::new(),
+    };
+    format!("{}  {}{own}", seen.time.to_rfc3339(), source(&seen.time_source))
+}
+
 /// What was found out about an event, step by step.
 fn steps(seen: &Seen) -> Vec<(&'static str, String)> {
     let mut steps = Vec::new();
     let pieces = if seen.spans.len() > 1 { format!(", {} joined", seen.spans.len()) } else { String::new() };
     let stream = seen.stream.map_or("one line", |stream| stream.name());
     steps.push(("frame", format!("{stream}{pieces}")));
-    let own = match seen.time_source {
-        TimeSource::Restamped { own } => format!(" ({})", own.to_rfc3339()),
-        _ => String::new(),
-    };
-    steps.push(("time", format!("{}  {}{own}", seen.time.to_rfc3339(), source(&seen.time_source))));
+    steps.push(("time", time(seen)));
     steps.push(("level", seen.level.map_or_else(|| "none found".to_owned(), |level| level.name().to_owned())));
     if seen.message != seen.body {
         steps.push(("message", shown(&seen.message)));
@@ -250,6 +258,19 @@ pub fn json(whose: &Whose, trials: &[Trial], bytes: &[u8]) -> String {
         let mut object = json!({ "lines": numbers, "source": &*whose.origin.source, "sinks": sinks });
         if let Some((_, seen)) = group.of.first() {
             object["event"] = event(seen);
+        }
+        let times: serde_json::Map<String, Value> = group
+            .of
+            .iter()
+            .filter(|(_, seen)| group.of.first().is_some_and(|(_, first)| time(seen) != time(first)))
+            .map(|(trial, seen)| {
+                let Value::Object(event) = event(seen) else { return (trial.sink.to_string(), Value::Null) };
+                let of_time = event.into_iter().filter(|(key, _)| key.starts_with("time")).collect();
+                (trial.sink.to_string(), Value::Object(of_time))
+            })
+            .collect();
+        if !times.is_empty() {
+            object["times"] = Value::Object(times);
         }
         let by_steps = group
             .of
