@@ -59,6 +59,8 @@ const MOST_STREAMS: usize = 1000;
 const MOST_LINES: u64 = 20;
 /// So much of a message is told again.
 const TOLD: usize = 256;
+/// So many folds wait to be told of; where there are more, those of the output at hand are over.
+const MOST_UNSAID: usize = 4000;
 
 /// Folds, and what it takes to be one.
 #[derive(Clone, Debug)]
@@ -93,7 +95,8 @@ struct Fold {
     since: Time,
     /// The last line's number in its stream.
     last: u64,
-    repeats: Option<Repeats>,
+    /// Most folds have none.
+    repeats: Option<Box<Repeats>>,
 }
 
 /// What was left out of a fold.
@@ -194,6 +197,9 @@ impl Dedupe {
         };
         // What did not come now comes too late.
         over.extend(stream.folds.extract_if(.., |fold| stream.lines - fold.last >= lines));
+        if self.unsaid > MOST_UNSAID {
+            over.extend(stream.folds.extract_if(.., |fold| fold.repeats.is_some()));
+        }
         self.end(over, owed);
         is_repeat
     }
@@ -251,7 +257,7 @@ impl Dedupe {
         for fold in over {
             if let Some(repeats) = fold.repeats {
                 self.unsaid -= 1;
-                owed.push(self.summary(fold.since, repeats));
+                owed.push(self.summary(fold.since, *repeats));
             }
         }
         if self.unsaid == 0 {
@@ -285,7 +291,7 @@ impl Fold {
         let told = cut(line, TOLD);
         let message = if told.len() < message.len() { format!("{told}…") } else { told.to_owned() };
         let (last, level) = (Place::of(event), event.level);
-        self.repeats = Some(Repeats { events: 1, entries, until: moment, clock: None, last, level, message });
+        self.repeats = Some(Box::new(Repeats { events: 1, entries, until: moment, clock: None, last, level, message }));
     }
 }
 

@@ -88,6 +88,51 @@ fn repeats_are_one_and_a_count() {
     assert_eq!(lines.end(), expected);
 }
 
+/// What docs/limiting.md says it takes: 6 MiB at most, however many outputs repeat whatever they like.
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut lines = Lines::of(&[("lines", "20")]);
+    // Each is told again in the room that the longest one has.
+    let many: Vec<String> = (0..20).map(|at| format!("{at}{}", "x".repeat(2 * TOLD))).collect();
+    for file in 0..3 * MOST_STREAMS as u128 {
+        many.iter().chain(&many).for_each(|line| _ = lines.meet_of(file, None, 0, line));
+        assert!(lines.dedupe.unsaid <= MOST_UNSAID, "{}", lines.dedupe.unsaid);
+        lines.out.clear();
+    }
+    let held = |dedupe: &mut Dedupe| {
+        let (mut streams, mut folds, mut told) = (0, 0, 0);
+        for (key, stream) in dedupe.streams.iter_mut() {
+            streams += key.len();
+            folds += stream.folds.capacity() * size_of::<Fold>();
+            let repeats = stream.folds.iter().filter_map(|fold| fold.repeats.as_ref());
+            told += repeats.map(|repeats| size_of::<Repeats>() + repeats.message.capacity()).sum::<usize>();
+        }
+        // A map of a thousand has room for two thousand.
+        streams + 2 * 2048 * (size_of::<(Box<str>, Stream)>() + 1) + folds + told
+    };
+    let held = held(&mut lines.dedupe);
+    assert!((1 << 20..6 << 20).contains(&held), "{held} bytes");
+    assert!(include_str!("../../../docs/limiting.md").contains("or `dedupe` 6 MiB"));
+}
+
+/// Where more wait to be told of than there is room for, those of the output at hand are told of, and nothing is lost.
+#[test]
+fn with_too_many_to_tell_of_some_are_told_at_once() {
+    let mut lines = Lines::of(&[("lines", "5")]);
+    for file in 0..1000 {
+        for line in ["A", "B", "C", "D", "E", "A", "B", "C", "D", "E"] {
+            lines.meet_of(file, None, 0, line);
+        }
+    }
+    assert!(lines.out.iter().filter(|line| line.starts_with("message repeated")).count() >= 1000);
+    let out = lines.end();
+    assert_eq!(
+        out.iter().filter(|line| !line.starts_with("message repeated")).count()
+            + out.iter().filter(|line| line.starts_with("message repeated 1 time:")).count(),
+        10_000
+    );
+}
+
 #[test]
 fn other_lines_may_lie_between() {
     let mut lines = Lines::of(&[("lines", "2")]);

@@ -135,6 +135,22 @@ fn a_key_that_is_forgotten_is_said_before() {
     assert!(!a.forgets());
 }
 
+/// What docs/limiting.md says it takes: 2 MiB at most, however many keys there are and however long.
+#[test]
+fn what_is_remembered_is_bounded() {
+    let (mut a, mut owed) = (limit(false, 1, 1), Vec::new());
+    for path in 0..3 * MOST_KEYS {
+        let path = format!("/{path}/{}", "x".repeat(1000));
+        (0..2).for_each(|_| _ = meets(&mut a, &path, 0.0, 1, &mut owed));
+        owed.clear();
+    }
+    let keys: usize = a.keys.iter_mut().map(|(key, _)| key.len()).sum();
+    // A map of a thousand has room for two thousand.
+    let held = keys + 2 * 2048 * (size_of::<(Box<str>, Bucket)>() + 1);
+    assert!((1 << 19..2 << 20).contains(&held), "{held} bytes");
+    assert!(include_str!("../../../docs/limiting.md").contains("A `limit` takes up to 2 MiB"));
+}
+
 proptest! {
     /// Whatever comes when: no more goes on than the burst and the rate allow, and all that does not is said.
     #[test]
