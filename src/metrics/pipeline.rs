@@ -159,10 +159,10 @@ impl PipelineMetrics {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(last) = published.get_mut(worker).map(std::mem::take) else { return };
         drop(published);
-        let (mut account, unreachable) = (last.account, last.unreachable);
+        let Look { mut account, unreachable, counted, .. } = last;
         account.give_back();
         let mut retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
-        *retired = std::mem::take(&mut *retired).and(Look { account, unreachable, ..Look::default() });
+        *retired = std::mem::take(&mut *retired).and(Look { account, unreachable, counted, ..Look::default() });
         drop(retired);
         self.publish(worker, &Look::default());
         self.refusing.set(0);
@@ -212,7 +212,14 @@ impl PipelineMetrics {
 
     /// The last look that was published.
     pub fn published(&self) -> Look {
-        sum(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut look = sum(&self.published.lock().unwrap_or_else(PoisonError::into_inner));
+        // What no worker counts any more is in the settings no more.
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        for counted in &mut look.counted {
+            let before = retired.counted.iter().find(|before| before.metric.name == counted.metric.name);
+            before.into_iter().for_each(|before| counted.merge(before));
+        }
+        look
     }
 
     /// The bytes that permits hold and that they may hold.

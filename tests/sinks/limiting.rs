@@ -10,6 +10,7 @@ use crate::stage::{NOW, START, Stage, quick};
 use crate::support::doubles::elasticsearch::Elasticsearch;
 use crate::support::doubles::loki::Loki;
 use crate::support::doubles::{Mode, Step};
+use crate::support::http;
 
 const MILLI: i64 = 1_000_000;
 
@@ -178,6 +179,15 @@ fn lines_become_metrics() {
     run.process.signal(Signal::HUP);
     run.wait_for("reloads_total", "applied", 1);
     assert_eq!(series(&run.page()), expected);
+    // By other workers, too; they show themselves a moment later.
+    stage.settings(&sink.replace("transforms:", "workers: 2, transforms:"));
+    run.process.signal(Signal::HUP);
+    run.wait_for("reloads_total", "applied", 2);
+    let admin = run.process.admin();
+    run.process.wait_until("the counts are back", PATIENCE, || {
+        let answer = http::request("GET", &admin, "/metrics", &[], b"").and_then(http::Response::success);
+        answer.and_then(http::Response::text).is_ok_and(|page| series(&page) == expected)
+    });
     assert_eq!(run.process.terminate(), 0);
 }
 
@@ -242,4 +252,33 @@ fn what_is_told_stands_in_its_place() {
         out.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["message"].clone()).collect();
     let expected = ["a", "message repeated 2 times: [a]", "b", "message repeated 1 time: [b]", "c"];
     assert_eq!(messages, expected);
+}
+
+/// Eight containers of a sink with two workers (one, where there is one CPU), each with a hundred lines at once, every other one a repeat:
+/// its own limit and its own repeats are what they are with one worker; a limit that they share is each worker's; metrics are the sum.
+#[test]
+fn two_workers() {
+    let cpus = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let stage = Stage::new();
+    for at in 0..100 {
+        for pod in 0..8 {
+            stage.add_to("shop", &format!("pod-{pod}"), START + at * MILLI, &format!("line {}", at / 2));
+        }
+    }
+    let metrics = "numbers: { metrics: { app_lines_total: { labels: { pod: '{pod}' } } } }";
+    let run = |transform: &str| {
+        let store = Elasticsearch::start();
+        let own = format!("workers: 2, data_stream: logs-a-b, transforms: {{ {metrics}, it: {transform} }}");
+        let books = stage.run(&format!("type: elasticsearch, url: '{}', {}", store.url(), quick(&own)));
+        stage.place.rename("state", &format!("state of {}", transform.len()));
+        for pod in 0..8 {
+            let series = format!("\napp_lines_total{{pipeline=\"store\",pod=\"pod-{pod}\"}} 100\n");
+            assert!(books.page.contains(&series), "{}", books.page);
+        }
+        800 - books.of("lines_filtered_total", "rule=\"it\"")
+    };
+    assert_eq!(run("{ limit: { lines_per_second: 1, burst: 10 } }"), 80);
+    assert_eq!(run("{ dedupe: {} }"), 400);
+    let shared = run("{ limit: { lines_per_second: 1, burst: 10, by: [namespace] } }");
+    assert!((10..=10 * cpus.min(2)).contains(&shared), "{shared} lines");
 }

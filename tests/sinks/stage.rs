@@ -215,7 +215,7 @@ impl Run<'_> {
 
 /// What a run came to.
 pub(crate) struct Books {
-    page: String,
+    pub(crate) page: String,
     pub(crate) log: String,
 }
 
