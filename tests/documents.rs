@@ -150,13 +150,14 @@ fn find_pages(folder: &Path, pages: &mut Vec<PathBuf>) {
     }
 }
 
-/// The targets of `[text](target)` that are no addresses elsewhere; what stands between backticks is no link.
+/// The targets of `[text](target)` that are no addresses elsewhere; what stands between backticks or is indented as code is no
+/// link.
 fn links_of(text: &str) -> Vec<&str> {
     let mut links = Vec::new();
     let mut fenced = false;
     for line in text.lines() {
         fenced ^= line.trim_start().starts_with("```");
-        if fenced {
+        if fenced || line.starts_with("    ") {
             continue;
         }
         for (at, _) in line.match_indices("](") {
