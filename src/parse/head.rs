@@ -14,22 +14,27 @@
 //! 2026-11-23T08:50:48Z warn shop [disk.go:12] nearly full    any case, directly behind a time and before a name
 //! W [23/Nov/2026:08:50:48 +0000] disk nearly full            a letter before a time, or behind it in brackets
 //! 2026-11-23 08:50:48,703,WARN,shop,disk nearly full         a column
+//! 2026-11-23 08:50:48 Shop Main:7f5c <WARN> nearly full      brackets in upper case, a few words behind a time
+//! Nov 23 08:50:48 web shop[1]: {"level":"warn","msg":"…"}    JSON behind what syslog wrote
 //! ```
 //!
 //! **Invariant**: a level is never guessed from a sentence: `an error occurred` has none, and neither has an access log.
 
 use crate::model::event::Level;
 
+use super::beyond;
 use super::headers;
+use super::json;
 use super::level;
 use super::marks::{self, Piece};
 use super::stamp;
+use super::untimed;
 use super::words::{self, COLON, DIGIT, LETTER, Made, OTHER, SIGN, is_name, shaped};
+
+mod groups;
 
 /// No head is longer.
 const MAX_HEAD: usize = 256;
-/// No group in brackets at a line's head is longer.
-const MAX_GROUP: usize = 200;
 /// No head has more words.
 const MAX_WORDS: usize = 20;
 
@@ -37,13 +42,14 @@ const MAX_WORDS: usize = 20;
 pub fn level(line: &str) -> Option<Level> {
     let bytes = line.as_bytes();
     let bytes = &bytes[..bytes.len().min(MAX_HEAD)];
-    if let Some(found) = headers::of(bytes) {
+    if let Some(found) = headers::of(bytes).or_else(|| untimed::of(line.as_bytes())) {
         return Some(found);
     }
     // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic, `[#|2026-11-23T08:50:48.703+0000|INFO|…` of GlassFish.
     let bytes = bytes.strip_prefix(b"####").or_else(|| bytes.strip_prefix(b"[#|")).unwrap_or(bytes);
     let bytes = stamp::behind_name(bytes).unwrap_or(bytes);
-    let begun = Head { rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false, whole: bytes.len() };
+    let whole = bytes.len();
+    let begun = Head { line, rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false, whole };
     let head = match headers::behind_host(bytes) {
         Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER, ..begun },
         None => match headers::tai64n(bytes) {
@@ -55,15 +61,17 @@ pub fn level(line: &str) -> Option<Level> {
     head.level().or_else(|| headers::mnemonic(bytes)).or_else(|| headers::priority(bytes))
 }
 
+/// No more names stand between the time and a word that is hardly anything but a level.
+const MAX_NAMES: u8 = 4;
 /// No more words in upper case stand before a level.
 const MAX_UPPER: u8 = 2;
 /// No more words that end in a colon do.
 const MAX_TITLES: u8 = 3;
-/// No more words of a group in brackets do.
-const MAX_ASIDE: usize = 2;
 
 /// A line's head, as far as it was not read yet.
 struct Head<'a> {
+    /// The whole line.
+    line: &'a str,
     /// What was not read yet.
     rest: &'a [u8],
     /// A time of day was seen.
@@ -84,21 +92,29 @@ impl<'a> Head<'a> {
     fn level(mut self) -> Option<Level> {
         for _ in 0..MAX_WORDS {
             let behind_tab = self.skip_space();
+            let from_here = self.rest;
             let piece = match *self.rest.first()? {
                 b'[' => self.group(b']'),
                 b'(' => self.group(b')'),
                 b'<' => self.group(b'>'),
-                b'{' if self.time_seen => self.braces(),
+                b'{' if self.time_seen && self.rest.starts_with(b"{\"") => return self.payload(),
+                b'{' if self.time_seen || self.rest.len() < self.whole => self.braces(),
                 b'"' | b'\'' | b'{' => Piece::Text,
                 _ => self.word(behind_tab),
             };
             match piece {
                 Piece::Level(level) => return Some(level),
                 Piece::Neutral => {}
-                Piece::Text => return None,
+                Piece::Text => return beyond::beyond(from_here, self.time_seen),
             }
         }
         None
+    }
+
+    /// The level of a JSON object behind what syslog or a runtime wrote.
+    fn payload(&self) -> Option<Level> {
+        let at = self.line.len().min(MAX_HEAD) - self.rest.len();
+        self.line.get(at..).and_then(json::level)
     }
 
     /// Skips white space, bars and a terminal's colours; tells whether a tab was the last of it.
@@ -118,81 +134,6 @@ impl<'a> Head<'a> {
         }
     }
 
-    /// Something in brackets, and the colon that may follow it.
-    fn group(&mut self, close: u8) -> Piece {
-        let inside = &self.rest[1..];
-        let window = &inside[..inside.len().min(MAX_GROUP)];
-        let Some(end) = window.iter().position(|&byte| byte == close) else { return Piece::Text };
-        self.rest = &inside[end + 1..];
-        if let [b':', rest @ ..] = self.rest {
-            self.rest = rest;
-        }
-        let inside = words::without_colour(&inside[..end]).trim_ascii();
-        let facility = if close == b'>' { marks::behind_facility(inside) } else { None };
-        if let Some(level) = level::set_off(inside).or(facility) {
-            return Piece::Level(level);
-        }
-        if inside.first().is_some_and(u8::is_ascii_digit) {
-            let found = match inside {
-                [.., b')'] => marks::in_group(inside),
-                _ => self.level_behind_time(inside),
-            };
-            return found.map_or(Piece::Neutral, Piece::Level);
-        }
-        match (close, inside) {
-            // X.Org's `(EE)`.
-            (b')', b"II") => return Piece::Level(Level::Info),
-            (b')', b"WW") => return Piece::Level(Level::Warn),
-            (b')', b"EE") => return Piece::Level(Level::Error),
-            // Gitea's `[I]`.
-            (b']', [letter]) if self.time_seen => return level::letter(*letter).map_or(Piece::Neutral, Piece::Level),
-            // MySQL's third kind beside notes and warnings.
-            (b']', b"System") if self.rest.starts_with(b" [MY-") => return Piece::Level(Level::Info),
-            (b']', _) => {}
-            _ => return Piece::Neutral,
-        }
-        let named = marks::in_group(inside);
-        // `[08:50:48 INF]`, `[2026-11-23T08:50:48Z WARN  module]`, `[INFO module]`.
-        named.or_else(|| self.level_behind_time(inside)).map_or(Piece::Neutral, Piece::Level)
-    }
-
-    /// ClickHouse's query (`2026.11.23 08:50:48.703931 [ 1 ] {8c1c5ad6-…} <Error> …`) and Airflow's place (`{task.py:12}`).
-    fn braces(&mut self) -> Piece {
-        let inside = &self.rest[1..];
-        let is_part = |byte: &&u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(byte);
-        let length = inside.iter().take_while(is_part).count();
-        match &inside[length..] {
-            [b'}', b' ', rest @ ..] => {
-                self.rest = rest;
-                Piece::Neutral
-            }
-            _ => Piece::Text,
-        }
-    }
-
-    fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
-        let mut asides = 0;
-        let mut words = inside.split(|&byte| byte == b' ').filter(|word| !word.is_empty()).peekable();
-        while let Some(word) = words.next() {
-            let made = Made::of(word);
-            if self.is_neutral(word, made) {
-                continue;
-            }
-            // Celery's `[2026-11-23 08:50:48,703: WARNING/MainProcess]`.
-            let slash = word.iter().position(|&byte| byte == b'/').filter(|_| self.time_seen);
-            let found = level::upper(&word[..slash.unwrap_or(word.len())], self.time_seen && asides == 0);
-            // vCenter's `[2026-11-23 08:50:48.703 F5A5AB90 info 'shop' opID=1]`.
-            let is_quote_next = words.peek().is_some_and(|next| next.starts_with(b"'"));
-            let found = found.or_else(|| level::spoken(word, true).filter(|_| is_quote_next));
-            // A thread or two may stand between the time and the level: `[2026-11-23 08:50:48,703 pool-3-thread-1 INFO shop]`.
-            if found.is_some() || !self.time_seen || asides == MAX_ASIDE {
-                return found;
-            }
-            asides += 1;
-        }
-        None
-    }
-
     /// Something up to white space, a bar, a bracket or a colour.
     fn word(&mut self, behind_tab: bool) -> Piece {
         let end = self.rest.iter().position(|byte| matches!(byte, b' ' | b'\t' | b'|' | b'[' | b'(' | 0x1b));
@@ -201,21 +142,34 @@ impl<'a> Head<'a> {
         self.rest = rest;
         let made = Made::of(word);
         if self.is_neutral(word, made) {
-            let letter = if self.time_seen && self.names < 2 { marks::lettered(word, rest) } else { None };
-            return letter.map_or(Piece::Neutral, Piece::Level);
+            let letter = match word {
+                [letter] if self.time_seen => {
+                    if self.names < 2 || rest.starts_with(b"|") {
+                        marks::lettered(word, rest, self.names)
+                    } else {
+                        marks::before_place(*letter, rest)
+                    }
+                }
+                _ => None,
+            };
+            // Behind an SMTP reply's `535 5.7.8` stands what the other side said.
+            let is_reply = word.len() == 3 && shaped(rest, b" 0.0.0 ").is_some();
+            return letter.map_or(if is_reply { Piece::Text } else { Piece::Neutral }, Piece::Level);
         }
         let is_title_near = self.titles > 0;
         if !(self.led && is_title_near)
-            && let Some(level) = level::upper(word, self.time_seen && !is_title_near)
+            && let Some(level) = level::upper(word, self.time_seen && !is_title_near && self.names <= 2)
         {
-            return Piece::Level(level);
+            // The Datadog agent's `… UTC | TRACE | WARN | (x) | y`: the first is a part of it.
+            let next = rest.strip_prefix(b" | ").map(words::next).and_then(|next| level::upper(next, false));
+            return Piece::Level(next.unwrap_or(level));
         }
         // Tabs on both sides set a word off as well as brackets do, and a colon may stand behind a colour's end.
         let is_set_off = match rest {
             [b'\t', ..] => behind_tab,
             // Columns: `2016-09-28 04:30:30, Info                  CBS    Loaded`.
             [b' ', b' ', ..] => self.time_seen && self.names == 0,
-            [0x1b, ..] => words::behind_colour(rest).first() == Some(&b':'),
+            [0x1b, ..] => self.names == 0 && self.titles == 0 || words::behind_colour(rest).first() == Some(&b':'),
             _ => false,
         };
         if is_set_off && let Some(level) = level::set_off(word) {
@@ -236,18 +190,48 @@ impl<'a> Head<'a> {
             return Piece::Level(level);
         }
         if let Some(at) = word.iter().position(|&byte| byte == b'=') {
-            return marks::keyed(&word[..at], &word[at + 1..]);
+            return self.pair(from_here, at, word.len());
         }
-        // `Nov-23 08:50:48`.
-        if let [_, _, _, b'-', ..] = word
-            && words::is_of_calendar(&word[..3])
+        // `Nov-23 08:50:48`, RouterOS' `nov/23 08:50:48`.
+        if let [first, a, b, b'-' | b'/', ..] = word
+            && words::is_of_calendar(&[first.to_ascii_uppercase(), *a, *b])
         {
             return Piece::Neutral;
         }
-        // A file's or a host's name before the time.
-        if !self.time_seen && self.names == 0 && rest.get(1).is_some_and(u8::is_ascii_digit) && is_name(word) {
-            self.names += 1;
-            return if stamp::read(&rest[1..]).is_some() { Piece::Neutral } else { Piece::Text };
+        let behind = rest.trim_ascii_start();
+        if !self.time_seen && self.names == 0 && behind.first().is_some_and(u8::is_ascii_digit) {
+            // A file's or a host's name before the time, or a level.
+            if let Some(level) = marks::before_date(word) {
+                return stamp::read(behind).map_or(Piece::Text, |_| Piece::Level(level));
+            }
+            let is_dated = stamp::read(behind).is_some();
+            if is_name(word) || from_here.len() == self.whole && is_dated {
+                self.names += 1;
+                return if is_dated { Piece::Neutral } else { Piece::Text };
+            }
+        }
+        // A container's name before a bar, as compose writes it.
+        if from_here.len() == self.whole
+            && let Some(line) = behind.strip_prefix(b"| ")
+            && words::is_plain_name(word)
+        {
+            (self.rest, self.whole) = (line, line.len());
+            return match line {
+                [b'{', b'"', ..] => self.payload(),
+                _ => headers::of(line),
+            }
+            .map_or(Piece::Neutral, Piece::Level);
+        }
+        // LTSV's `time:2026-11-23T08:50:48\thost:10.0.0.1\t…`.
+        if made.has(COLON) && rest.starts_with(b"\t") && word.first().is_some_and(u8::is_ascii_lowercase) {
+            return Piece::Neutral;
+        }
+        // The Java wrapper's cell.
+        if word == b"jvm"
+            && let Some(bar) = rest.iter().take(16).position(|&byte| byte == b'|')
+        {
+            self.rest = &rest[bar..];
+            return Piece::Neutral;
         }
         // PHP's `PHP Warning:  Undefined variable`, with and without a time before it.
         if word == b"PHP" && (self.time_seen || from_here.len() == self.whole) {
@@ -264,37 +248,90 @@ impl<'a> Head<'a> {
             return Piece::Neutral;
         }
         // A logger, a host or a user may stand between the time and the level.
-        if self.time_seen && self.names < 2 && (is_name(word) || words::separated(rest) || rest.starts_with(b"  ")) {
+        let is_set_apart =
+            || self.names < 2 && (words::separated(rest) || matches!(rest, [b' ', b' ' | b':', ..] | [b'\t', ..]));
+        if self.time_seen && self.names < MAX_NAMES && (is_name(word) || words::is_camel(word) || is_set_apart()) {
             self.names += 1;
             return Piece::Neutral;
         }
         if self.is_program(word, rest) { Piece::Neutral } else { Piece::Text }
     }
 
+    /// A pair; a value in quotes is passed as a whole.
+    fn pair(&mut self, from_here: &'a [u8], equals: usize, length: usize) -> Piece {
+        let piece = marks::keyed(&from_here[..equals], &from_here[equals + 1..length]);
+        if let Piece::Text = piece
+            && let [b'"', inside @ ..] = &from_here[equals + 1..]
+            && let Some(end) = inside.iter().position(|&byte| byte == b'"')
+            && from_here[..equals].iter().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(byte))
+        {
+            self.time_seen |= words::has_time(&inside[..end]);
+            self.rest = &inside[end + 1..];
+            return Piece::Neutral;
+        }
+        piece
+    }
+
     /// The level of a word that none of the everyday marks fits.
     fn marked(&self, word: &[u8], made: Made, from_here: &[u8]) -> Option<Level> {
         let rest = &from_here[word.len()..];
-        if made.has(COLON)
-            && let Some(level) = marks::of_message(word)
+        if (made.has(COLON) || self.time_seen)
+            && made.has(DIGIT)
+            && let Some(level) = marks::of_message(word, self.time_seen)
         {
+            return Some(level);
+        }
+        if let Some(level) = untimed::of_domain(word, rest) {
+            return Some(level);
+        }
+        let is_first = from_here.len() == self.whole;
+        if made.has(COLON)
+            && (self.time_seen || is_first || rest.starts_with(b"\t"))
+            && let Some(level) = marks::behind_title(word, rest).or_else(|| marks::behind_key(word, rest))
+        {
+            return Some(level);
+        }
+        if is_first && let Some(level) = marks::before_code(word, rest) {
             return Some(level);
         }
         if !self.time_seen {
             return None;
         }
         if made.has(COLON)
-            && let Some(level) = marks::behind_key(word, rest).or_else(|| match word {
+            && let Some(level) = match word {
                 [b'0'..=b'9', ..] => marks::between_colons(word),
                 _ => marks::before_slash(word),
-            })
+            }
         {
             return Some(level);
         }
-        if words::is_column_next(word) || word.iter().filter(|&&byte| byte == b',').nth(1).is_some() {
-            return marks::in_columns(from_here);
+        if words::is_column_next(word) || words::has_two(word, b',') {
+            return marks::in_columns(from_here, b',').or_else(|| marks::of_topics(word));
+        }
+        if let Some(level) = marks::of_topics(word) {
+            return Some(level);
+        }
+        if words::has_two(word, b';') {
+            return marks::in_columns(from_here, b';');
         }
         // `Nov 23 08:50:48 web err tmm[12]: …` of F5.
         if self.upper == MAX_UPPER && self.names == 1 && words::leads_to_process(rest) {
+            return level::spoken(word, true);
+        }
+        if let Some(level) = marks::of_slashes(word).or_else(|| marks::between_signs(word, made)) {
+            return Some(level);
+        }
+        // The kubelet's lines behind syslog's header.
+        if made.letters == 1
+            && let Some(level) = headers::glog(from_here)
+        {
+            return Some(level);
+        }
+        if let Some(level) = marks::before_aside(rest).or_else(|| marks::before_tag(word, rest)) {
+            return Some(level);
+        }
+        // Kodi's `T:17       info <general>: x`.
+        if self.names == 1 && self.upper == 0 && self.titles == 0 && rest.starts_with(b" <") {
             return level::spoken(word, true);
         }
         if self.names > 0 || self.upper > 0 || self.titles > 0 {
@@ -305,7 +342,7 @@ impl<'a> Head<'a> {
 
     /// Whether `word` is a program's name before its process (`shop[123]: …`), what leads to one, or a title that ends in a
     /// colon. Notes what it is.
-    fn is_program(&mut self, word: &[u8], rest: &[u8]) -> bool {
+    fn is_program(&mut self, word: &[u8], rest: &'a [u8]) -> bool {
         if words::is_plain_name(word) && words::is_process_next(rest) {
             let is_tag = rest.iter().position(|&byte| byte == b']').and_then(|end| rest.get(end + 1)) == Some(&b':');
             self.names += 1;
@@ -313,6 +350,27 @@ impl<'a> Head<'a> {
         }
         if !self.time_seen {
             return false;
+        }
+        // `imap(ann)<12><x>: …`, Heroku's `app[web.1]: …`.
+        if let Some(behind) = words::behind_asides(rest)
+            && words::is_plain_name(word)
+        {
+            self.rest = behind;
+            self.titles += 1;
+            return self.titles <= MAX_TITLES;
+        }
+        // Syslog's header of RFC 5424, where nothing was left of it but the time.
+        if self.names == 0
+            && let Some(behind) = headers::behind_process(word, rest)
+        {
+            (self.rest, self.names) = (behind, 2);
+            return true;
+        }
+        // pgpool's `main pid 12: …`.
+        if word == b"pid" && words::next(rest).first().is_some_and(u8::is_ascii_digit)
+            || word == b"main" && rest.starts_with(b" pid ")
+        {
+            return true;
         }
         if let [name @ .., b':'] = word
             && words::is_plain_name(name)
@@ -338,16 +396,19 @@ impl<'a> Head<'a> {
 
     /// Whether `word` is a number, a time, a date or only signs. Notes a time of day.
     fn is_neutral(&mut self, word: &[u8], made: Made) -> bool {
-        if !made.has(LETTER | DIGIT | OTHER) {
+        if !made.has(LETTER | DIGIT | OTHER) || self.time_seen && made.is_symbol(word) {
             return true;
         }
         match word {
             [b'0'..=b'9' | b'+' | b'-' | b'#', ..] => {
                 self.time_seen |= made.has(COLON) && words::has_time(word)
                     || words::is_epoch(word)
-                    || shaped(word, b"0000-00-00-00.00.00").is_some();
+                    || words::is_epoch_millis(word)
+                    || words::has_dotted_time(word);
                 made.letters <= 3 && !made.has(SIGN | OTHER) && !words::is_column_next(word)
             }
+            // Network gear's `%Nov`, `*Nov`.
+            [b'%' | b'*' | b'.', rest @ ..] => words::is_of_calendar(rest),
             // `I,` of Ruby, `Mon,` of dates.
             [rest @ .., b','] => rest.len() == 1 || words::is_of_calendar(rest),
             _ => word.len() == 1 && made.has(LETTER) || words::is_of_calendar(word),

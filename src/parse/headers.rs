@@ -45,6 +45,14 @@ pub(super) fn klog(line: &[u8]) -> Option<Level> {
     (digits > 0 && place[end] == b']' && number.len() + 1 < end && is_digits(number)).then_some(level)
 }
 
+/// The level in glog's header in brackets, as PyTorch writes it: `[W1123 08:50:48.703931818 x.cpp:12]`, where `inside` is
+/// what stands in these. Equivalent: `^[IWEF][0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]`.
+pub(super) fn glog(inside: &[u8]) -> Option<Level> {
+    let (letter @ (b'I' | b'W' | b'E' | b'F'), rest) = inside.split_first()? else { return None };
+    shaped(rest, b"0000 00:00:00.0")?;
+    super::level::letter(*letter)
+}
+
 /// The level, and the seconds since 1970, in Abseil's header before its logging is set up.
 ///
 /// Equivalent: `^([IWEF])0000 00:00:([0-9]{10}\.[0-9]{6}) `.
@@ -96,6 +104,7 @@ pub(super) fn redis(line: &[u8]) -> Option<Level> {
     };
     let timed = shaped(dated, b"00 Aaa 0000 ").or_else(|| shaped(dated, b"00 Aaa "))?;
     match shaped(timed, b"00:00:00.000 ").or_else(|| shaped(timed, b"00:00:00 "))? {
+        [b'-', b' ', b'[', ..] => None,
         [b'.' | b'-', b' ', ..] => Some(Level::Debug),
         [b'*', b' ', ..] => Some(Level::Info),
         [b'#', b' ', ..] => Some(Level::Warn),
@@ -128,13 +137,19 @@ pub(super) fn tai64n(line: &[u8]) -> Option<(i64, u32, &[u8])> {
 }
 
 /// The level of a letter directly before a time: CUPS's `E [23/Nov/2026:08:50:48 +0000] x`, Murmur's
-/// `<W>2026-11-23 08:50:48.703 x`, qBittorrent's `(W) 2026-11-23T08:50:48 - x`, Tornado's `[W 261123 08:50:48 web:12] x`, Jupyter's `[W 08:50:48.703 App] x`.
+/// `<W>2026-11-23 08:50:48.703 x`, qBittorrent's `(W) 2026-11-23T08:50:48 - x`, Tendermint's `I[2026-11-23|08:50:48.703] x`, Passenger's
+/// `[ N 2026-11-23 08:50:48.7039 12/T1 x.cpp:12 ]: y`, Tornado's `[W 261123 08:50:48 web:12] x`, Jupyter's `[W 08:50:48.703 App] x`.
 pub(super) fn letter_before_time(line: &[u8]) -> Option<Level> {
     let (letter, rest) = match line {
-        [b'[', letter, b' ', rest @ ..] | [b'<', letter, b'>', rest @ ..] | [b'(', letter, b')', b' ', rest @ ..] => {
-            (letter, rest)
+        [b'[', b' ', letter, b' ', rest @ ..]
+        | [b'[', letter, b' ', rest @ ..]
+        | [b'<', letter, b'>', rest @ ..]
+        | [b'(', letter, b')', b' ', rest @ ..] => (letter, rest),
+        [letter, b'[', rest @ ..] => (letter, rest),
+        [letter, b' ' | b',', rest @ ..] => {
+            let rest = rest.trim_ascii_start();
+            (letter, rest.strip_prefix(b"[").unwrap_or(rest))
         }
-        [letter, b' ' | b',', rest @ ..] => (letter, rest.trim_ascii_start().strip_prefix(b"[")?),
         _ => return None,
     };
     let level = super::level::letter(*letter)?;
@@ -243,14 +258,15 @@ pub(super) fn priority(line: &[u8]) -> Option<Level> {
 
 /// The level of a message's name as network gear writes it: `%LINK-3-UPDOWN: …`, `%FTD-session-5-106100: …`.
 ///
-/// Equivalent: `%{1,2}[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+:`, at a word's beginning.
+/// Equivalent: `%{1,2}[A-Z][A-Za-z0-9_-]*-([0-7])-[A-Z0-9_]+( : |:)`, at a word's beginning.
 pub(super) fn mnemonic(line: &[u8]) -> Option<Level> {
     let at = memchr::memchr(b'%', line).filter(|&at| at == 0 || line[at - 1] == b' ')?;
     // Some write the sign twice.
     let name = line[at + 1..].strip_prefix(b"%").unwrap_or(&line[at + 1..]);
     let begin = line.len() - name.len();
     let name = &name[..name.iter().position(|&byte| byte == b':' || byte == b' ')?];
-    if line.get(begin + name.len()) != Some(&b':') || !name.first()?.is_ascii_uppercase() {
+    let behind = &line[begin + name.len()..];
+    if !(behind.starts_with(b":") || behind.starts_with(b" : ")) || !name.first()?.is_ascii_uppercase() {
         return None;
     }
     let mut parts = name.rsplit(|&byte| byte == b'-');
@@ -296,13 +312,33 @@ pub(super) fn behind_host(line: &[u8]) -> Option<&[u8]> {
     let rest = shaped(line, b"Aaa 00 00:00:00 ").or_else(|| shaped(line, b"Aaa  0 00:00:00 "))?;
     let end = rest.iter().position(|&byte| byte == b' ')?;
     // A tag without a host, or BSD's `<auth.info>` before both.
-    if rest[..end].ends_with(b":") || rest[..end].starts_with(b"<") {
+    let host = &rest[..end];
+    if host.ends_with(b":") || host.starts_with(b"<") || host.contains(&b'\t') {
         return None;
     }
     let rest = &rest[end + 1..];
     let tag = &rest[..rest.iter().position(|&byte| byte == b' ').unwrap_or(rest.len())];
-    let is_tag = tag.strip_suffix(b":").is_some_and(|name| super::level::set_off(name).is_none());
+    let is_name = |name: &[u8]| {
+        let first = name.split(|&byte| byte == b':').next().unwrap_or_default();
+        super::level::set_off(first).is_none() && !name.contains(&b'(')
+    };
+    let is_tag = tag.strip_suffix(b":").is_some_and(is_name);
     Some(if is_tag { &rest[tag.len()..] } else { rest })
+}
+
+/// What follows host, program, process and message in syslog's header (RFC 5424, section 6), where `host` begins it.
+///
+/// Equivalent of `rest`: `^ [A-Za-z][^ ]* ([0-9]+|-) [^ ]+ [-\[]`.
+pub(super) fn behind_process<'a>(host: &[u8], rest: &'a [u8]) -> Option<&'a [u8]> {
+    let begin = rest.get(..rest.len().min(160))?.strip_prefix(b" ")?;
+    let mut parts = begin.splitn(4, |&byte| byte == b' ');
+    let (program, process, message, behind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let fits = host.first()?.is_ascii_alphabetic()
+        && program.first()?.is_ascii_alphabetic()
+        && (process == b"-" || is_digits(process))
+        && !message.is_empty()
+        && matches!(behind, [b'-' | b'[', ..]);
+    if fits { rest.get(rest.len().min(160) - behind.len()..) } else { None }
 }
 
 fn is_digits(text: &[u8]) -> bool {
@@ -322,7 +358,7 @@ mod tests {
             klog_line in "[IWEFD]([0-9]{3,5}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{5,6} {1,3}[0-9]{0,3} [a-z:. 0-9]{0,4}(\\.go)?:?[0-9]{0,2}\\]? x",
             android_line in "([0-9]{4}-)?([0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3} )?( {0,2}[0-9]{1,3} {1,2}[0-9]{1,3} [VDIWEFAX] ?|[VDIX]/[a-z]{0,2}\\( {0,2}[0-9]{0,2}\\):? )x",
             priority_line in "<[0-9]{0,4}>[0-9A-Z\\[a ]x",
-            mnemonic_line in "(x |x)?%{1,2}[A-Za-z_]{0,3}(-[a-z]{1,2})?-[0-9]-[A-Z]{0,3}:? x",
+            mnemonic_line in "(x |x)?%{1,2}[A-Za-z_]{0,3}(-[a-z]{1,2})?-[0-9]-[A-Z]{0,3} ?:? x",
             redis_line in "([0-9]{0,3}:[XCSMQ] |\\[?[0-9]{0,2}\\]? )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{2,3})? [.*#x-] ?x",
         ) {
             let regex = Regex::new(r"^([IWEF])([0-9]{4}|[0-9]{8}) [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6} +[0-9]+ [^ \]]+:[0-9]+\]");
@@ -336,7 +372,7 @@ mod tests {
             let regex = Regex::new(r"^<(0|[1-9][0-9]?|1[0-8][0-9]|19[01])>[0-9A-Za-z\[ ]");
             let found = regex.expect("valid").is_match(priority_line.as_bytes());
             prop_assert_eq!(priority(priority_line.as_bytes()).is_some(), found, "{}", priority_line);
-            let regex = Regex::new(r"(^| )%{1,2}[A-Z][A-Za-z0-9_-]*-[0-7]-[A-Z0-9_]+:");
+            let regex = Regex::new(r"(^| )%{1,2}[A-Z][A-Za-z0-9_-]*-[0-7]-[A-Z0-9_]+(:| : )");
             let found = regex.expect("valid").is_match(mnemonic_line.as_bytes());
             prop_assert_eq!(mnemonic(mnemonic_line.as_bytes()).is_some(), found, "{}", mnemonic_line);
             let regex = Regex::new(r"^([0-9]+:[XCSM] |\[[0-9]+\] )?[0-9]{2} [A-Z][a-z]{2} ([0-9]{4} )?[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})? [.\-*#] ");

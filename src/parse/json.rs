@@ -17,6 +17,7 @@ use super::headers;
 use super::level;
 use super::parsed::Parsed;
 use super::scan::{self, Visitor};
+use super::untimed;
 
 /// A line that is one JSON object.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -105,7 +106,11 @@ impl<'a> Found<'a> {
         }
         let found = match self.body.as_bytes().get(start) {
             Some(b'"') => self.inside(start, end).and_then(|word| level::of_word(kind, word)),
-            Some(b'0'..=b'9') => self.body.get(start..end).and_then(|number| level::of_number(kind, number)),
+            Some(b'0'..=b'9') => self
+                .body
+                .get(start..end)
+                .and_then(|number| level::of_number(kind, number).or_else(|| untimed::of_digit(self.body, number))),
+            Some(b'{') => self.body.get(start..end).and_then(of_object),
             _ => None,
         };
         if found.is_some() {
@@ -134,6 +139,29 @@ impl Visitor for Found<'_> {
             _ => {}
         }
         true
+    }
+}
+
+/// The level that an object under a level's key names: log4js' `{"level":30000,"levelStr":"WARN"}`.
+fn of_object(object: &str) -> Option<Level> {
+    let mut named = Named { object, level: None };
+    scan::begin(object.as_bytes(), &mut named);
+    named.level
+}
+
+/// For such an object.
+struct Named<'a> {
+    object: &'a str,
+    level: Option<Level>,
+}
+
+impl Visitor for Named<'_> {
+    fn member(&mut self, key: &[u8], start: usize, end: usize) -> bool {
+        if matches!(key, b"levelStr" | b"name") {
+            let word = self.object.get(start..end).and_then(|value| value.strip_prefix('"')?.strip_suffix('"'));
+            self.level = word.and_then(level::named);
+        }
+        self.level.is_none()
     }
 }
 

@@ -12,8 +12,10 @@ pub enum KeyKind {
     Level,
     /// A word only: numbers under these keys mean too many things.
     Word,
-    /// A number of syslog: 0 (emergency) to 7 (debug).
+    /// A number of syslog: 0 (emergency) to 7 (debug), or a word.
     Syslog,
+    /// A word that is no task's priority: `critical` and `high` may be either.
+    Task,
     /// A number of OpenTelemetry: 1 to 24, four to a level.
     OpenTelemetry,
 }
@@ -34,14 +36,18 @@ pub fn key(key: &[u8]) -> Option<(u8, KeyKind)> {
         b"lvl" => (1, KeyKind::Level),
         b"loglevel" | b"log_level" | b"log.level" | b"log-level" => (2, KeyKind::Level),
         b"severity" => (3, KeyKind::Word),
-        b"levelname" | b"level_name" => (4, KeyKind::Word),
-        b"@level" | b"@l" => (5, KeyKind::Word),
+        b"levelname" | b"level_name" | b"leveldisplayname" => (4, KeyKind::Word),
+        b"@level" | b"@l" | b"l" => (5, KeyKind::Word),
         b"severitytext" | b"severity_text" => (6, KeyKind::Word),
         b"error_severity" => (7, KeyKind::Word),
         b"severitynumber" | b"severity_number" => (8, KeyKind::OpenTelemetry),
         b"syslog.severity" | b"syslog_severity" | b"log.syslog.severity.code" => (9, KeyKind::Syslog),
-        // journald's own, and only as journald writes it: `priority` in lower case is about tasks.
+        b"sev" | b"severity_label" | b"log_severity" | b"syslogseverity-text" => (9, KeyKind::Word),
+        // journald's own, and only as journald writes it: `priority` in lower case is about tasks, too.
         b"priority" if key == b"PRIORITY" => (10, KeyKind::Syslog),
+        // SonicWall's: of the whole priority the numbers up to 7 say the same as of a severity.
+        b"pri" => (11, KeyKind::Syslog),
+        b"priority" => (12, KeyKind::Task),
         _ => return None,
     })
 }
@@ -62,11 +68,11 @@ pub fn may_be_key(key: &[u8]) -> bool {
     let Some(first) = key.first() else { return false };
     // With this bit set `L` is `l` and `@` is a backtick.
     let known = match first | 0x20 {
-        b'l' => const { lengths(&[3, 5, 8, 9, 10, 24]) },
-        b's' => const { lengths(&[8, 12, 13, 14, 15]) },
+        b'l' => const { lengths(&[1, 3, 5, 8, 9, 10, 12, 16, 24]) },
+        b's' => const { lengths(&[3, 8, 12, 13, 14, 15, 19]) },
         b'`' => const { lengths(&[2, 6]) },
         b'e' => const { lengths(&[14]) },
-        b'p' => const { lengths(&[8]) },
+        b'p' => const { lengths(&[3, 8]) },
         _ => 0,
     };
     key.len() <= LONGEST_KEY && known >> key.len() & 1 == 1
@@ -78,8 +84,9 @@ pub fn of_word(kind: KeyKind, value: &str) -> Option<Level> {
         return of_number(kind, value);
     }
     match kind {
-        KeyKind::Level | KeyKind::Word => named(value),
-        KeyKind::Syslog | KeyKind::OpenTelemetry => None,
+        KeyKind::Level | KeyKind::Word | KeyKind::Syslog => named(value),
+        KeyKind::Task => named(value).filter(|level| value.len() > 2 && *level != Level::Fatal),
+        KeyKind::OpenTelemetry => None,
     }
 }
 
@@ -87,7 +94,7 @@ pub fn of_word(kind: KeyKind, value: &str) -> Option<Level> {
 pub fn of_number(kind: KeyKind, value: &str) -> Option<Level> {
     let number: u16 = value.parse().ok()?;
     match kind {
-        KeyKind::Word => None,
+        KeyKind::Word | KeyKind::Task => None,
         // Numbers in between are the user's own levels: at least as grave as the round one below.
         KeyKind::Level => match number {
             10..=19 => Some(Level::Trace),
@@ -126,7 +133,7 @@ pub fn of_number(kind: KeyKind, value: &str) -> Option<Level> {
 /// The level that `word` names, in any case of its letters: the value of a level key. Go's `slog` writes levels between
 /// its own as `INFO+2`; the sum is left out.
 pub fn named(word: &str) -> Option<Level> {
-    let word = word.trim_ascii();
+    let word = without_colour(word.trim_ascii());
     let word = match word.bytes().position(|byte| matches!(byte, b'+' | b'-')) {
         Some(at) if at + 1 < word.len() && word.bytes().skip(at + 1).all(|byte| byte.is_ascii_digit()) => &word[..at],
         _ => word,
@@ -183,7 +190,14 @@ pub fn spoken(word: &[u8], sure: bool) -> Option<Level> {
     }
 }
 
-const LONGEST_WORD: usize = "information".len();
+/// A word in JSON may have a terminal's colours around it, which winston writes: `\u001b[32minfo\u001b[39m`.
+fn without_colour(word: &str) -> &str {
+    const ESCAPE: &str = "\\u001b[";
+    let Some((_, coloured)) = word.strip_prefix(ESCAPE).and_then(|rest| rest.split_once('m')) else { return word };
+    coloured.split_once(ESCAPE).map_or(coloured, |(word, _)| word)
+}
+
+const LONGEST_WORD: usize = "informational".len();
 
 fn is_upper(word: &[u8]) -> bool {
     word.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
@@ -204,12 +218,14 @@ fn one_letter(lower: &[u8]) -> Option<Level> {
 /// Words that are hardly anything but a level.
 fn unmistakable(lower: &[u8]) -> Option<Level> {
     Some(match lower {
-        b"trace" | b"trc" | b"trce" => Level::Trace,
-        b"debug" | b"dbg" | b"dbug" | b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => Level::Debug,
-        b"info" | b"inf" | b"information" => Level::Info,
+        b"trace" | b"trc" | b"trce" | b"trac" => Level::Trace,
+        b"debug" | b"dbg" | b"dbug" | b"debu" | b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => {
+            Level::Debug
+        }
+        b"info" | b"inf" | b"information" | b"informational" => Level::Info,
         b"warn" | b"wrn" | b"warning" => Level::Warn,
-        b"error" | b"err" | b"eror" | b"severe" => Level::Error,
-        b"fatal" | b"ftl" | b"critical" | b"crit" | b"emerg" => Level::Fatal,
+        b"error" | b"err" | b"eror" | b"erro" | b"severe" => Level::Error,
+        b"fatal" | b"ftl" | b"fata" | b"critical" | b"crit" | b"emerg" => Level::Fatal,
         _ => return None,
     })
 }
@@ -228,10 +244,10 @@ fn marked(lower: &[u8]) -> Option<Level> {
 fn everyday(lower: &[u8]) -> Option<Level> {
     Some(match lower {
         b"finest" | b"finer" | b"verbose" | b"silly" => Level::Trace,
-        b"fine" | b"config" => Level::Debug,
+        b"fine" | b"config" | b"ddebug" | b"subdebug" => Level::Debug,
         b"log" | b"success" => Level::Info,
-        b"failure" => Level::Error,
-        b"dpanic" => Level::Fatal,
+        b"failure" | b"errs" => Level::Error,
+        b"dpanic" | b"pani" => Level::Fatal,
         _ => return None,
     })
 }
@@ -263,9 +279,14 @@ mod tests {
             check_key(text, Some(KeyKind::Word));
         }
         check_key("PRIORITY", Some(KeyKind::Syslog));
+        check_key("pri", Some(KeyKind::Syslog));
+        check_key("priority", Some(KeyKind::Task));
+        for text in ["L", "sev", "log_severity", "severity_label"] {
+            check_key(text, Some(KeyKind::Word));
+        }
         check_key("syslog.severity", Some(KeyKind::Syslog));
         check_key("SeverityNumber", Some(KeyKind::OpenTelemetry));
-        for text in ["", "priority", "Priority", "levels", "log", "logger", "status", "le", "`l", "error", "level "] {
+        for text in ["", "prior", "levels", "log", "logger", "status", "le", "`l", "error", "level "] {
             check_key(text, None);
         }
     }
@@ -285,7 +306,8 @@ mod tests {
         check("warn,WARNING,wrn,40,300", Some(Level::Warn));
         check("error,ERR,eror,SEVERE,fail,50,400,ERROR+4", Some(Level::Error));
         check("fatal,FTL,critical,crit,alert,emerg,emergency,panic,dpanic,60,500,600", Some(Level::Fatal));
-        check(",x,high,none,off,informational!,0,3,9,61,99,1000,30.0,99999999,-30,INFO+,in-fo,info-x", None);
+        check("\\u001b[32minfo\\u001b[39m", Some(Level::Info));
+        check(",x,\\u001b[32,high,none,off,informational!,0,3,9,61,99,1000,30.0,99999999,-30,INFO+,in-fo,info-x", None);
     }
 
     #[test]
@@ -295,7 +317,10 @@ mod tests {
         check_value(KeyKind::Syslog, "0,1,2", Some(Level::Fatal));
         check_value(KeyKind::Syslog, "3", Some(Level::Error));
         check_value(KeyKind::Syslog, "5,6", Some(Level::Info));
-        check_value(KeyKind::Syslog, "8,30,info", None);
+        check_value(KeyKind::Syslog, "notice", Some(Level::Info));
+        check_value(KeyKind::Syslog, "8,30,high", None);
+        check_value(KeyKind::Task, "Warning", Some(Level::Warn));
+        check_value(KeyKind::Task, "critical,high,1,3,E", None);
         check_value(KeyKind::OpenTelemetry, "9,12", Some(Level::Info));
         check_value(KeyKind::OpenTelemetry, "17", Some(Level::Error));
         check_value(KeyKind::OpenTelemetry, "0,25,info", None);

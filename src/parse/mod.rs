@@ -10,7 +10,8 @@
 //! - [`grok`]: the same from patterns with names; [`separated`]: CSV and TSV, and [`columns`]: the names
 //!   that a header line gives
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters,
-//!   `marks`: what marks a level, `words`: what other words are)
+//!   `untimed`: those without a time, `markup`: events as XML, `marks`: what marks a level, `beyond`: what does so behind
+//!   the head, `words`: what other words are)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, at its head or under a key (`time/keyed`), and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
@@ -22,6 +23,7 @@
 //! looks for is a plain one, and [`Parsed`] says so.
 
 pub mod auto;
+mod beyond;
 pub mod columns;
 pub mod formats;
 pub mod grok;
@@ -32,6 +34,7 @@ pub mod known;
 pub mod level;
 pub mod logfmt;
 mod marks;
+mod markup;
 pub mod moment;
 pub mod nested;
 pub mod pairs;
@@ -47,6 +50,7 @@ mod stamp;
 pub mod time;
 pub mod typed;
 pub mod types;
+mod untimed;
 pub mod values;
 mod words;
 

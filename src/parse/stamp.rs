@@ -6,14 +6,23 @@
 //! 26/11/23 08:50:48   11/23/2026 8:50:48 AM   23.11.2026 08:50:48   11-23 08:50:48.703   11.23 08:50:48
 //! 23/Nov/2026:08:50:48 +0000   23-Nov-2026 08:50:48.703   23 Nov 2026 08:50:48   Nov 23, 2026 8:50:48 AM
 //! 2026:11:23-08:50:48   CET Nov 23 09:50:48   Nov-23 08:50:48   Nov-23-26 08:50:48   20261123:085048
+//! 23Nov2026  8:50:48   11-23|08:50:48   11/23/26 8:50:48:703 UTC   11/23/2026:08:50:48   June 16, 2026 16:43
 //! Nov 23 08:50:48   Mon Nov 23 08:50:48.703931 2026   Mon, 23 Nov 2026 08:50:48 GMT   Mon Nov 23 08:50:48 UTC 2026
 //! ```
 //!
 //! **Invariant**: a date and a time of day are both there, both exist in the calendar, and the form ends where the digits
-//! and letters end. A form that can be read in two ways (`04/05/2026` without AM or PM) is none. What says no zone is in
+//! and letters end. A form that can be read in two ways (`04/05/2026` without AM or PM) is none, unless a sign that only one
+//! of them has decides (`names`: names of months, `of_day`: times of day and zones). What says no zone is in
 //! UTC; so is what names a zone whose name means several.
 
 use crate::model::time::{Civil, Time};
+
+use super::words::shaped;
+use zones::named_zone;
+
+mod names;
+mod of_day;
+mod zones;
 
 /// A point in time as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +53,16 @@ pub(super) const EPOCHS: std::ops::Range<i64> = 315_532_800..4_102_444_800;
 
 /// The time that `text` begins with, and how many bytes it takes.
 pub(super) fn read(text: &[u8]) -> Option<(Stamp, usize)> {
-    let mut cursor = Cursor { text, at: 0 };
+    begin(text, false)
+}
+
+/// As [`read`], of a program that is known to write the month before the day: `03/07/2026 - 08:50:48`.
+pub(super) fn read_month_first(text: &[u8]) -> Option<(Stamp, usize)> {
+    begin(text, true)
+}
+
+fn begin(text: &[u8], month_first: bool) -> Option<(Stamp, usize)> {
+    let mut cursor = Cursor { text, at: 0, month_first };
     let stamp = match text.first()? {
         b'0'..=b'9' => cursor.digits_first(),
         b'A'..=b'Z' | b'a'..=b'z' => cursor.letters_first(),
@@ -65,7 +83,9 @@ pub(super) fn behind_name(text: &[u8]) -> Option<&[u8]> {
     // `expires:2026-11-23 08:50:48` says another time than the event's.
     let is_name = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"._/-".contains(byte);
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let fits = matches!(digits, 4 | 8)
+    // IOS XR's `RP/0/RSP0/CPU0:Nov 23 08:50:48.703 : x`.
+    let is_place = digits == 0 && text[..colon].contains(&b'/');
+    let fits = (matches!(digits, 4 | 8) || is_place)
         && text[1..colon].iter().chain(text[..1].iter().filter(|byte| byte.is_ascii_digit())).any(is_name);
     (fits && read(rest).is_some()).then_some(rest)
 }
@@ -77,6 +97,8 @@ const MAX_NAME: usize = 64;
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
+    /// Whether a month stands before its day where both could be either.
+    month_first: bool,
 }
 
 /// A time of day.
@@ -88,6 +110,8 @@ struct OfDay {
     nanos: u32,
     /// Whether AM or PM was written.
     has_half: bool,
+    /// Whether a colon stands before the fraction of a second.
+    has_colon: bool,
 }
 
 impl Cursor<'_> {
@@ -154,6 +178,7 @@ impl Cursor<'_> {
                     second: self.fixed(2)?,
                     nanos: self.fraction(),
                     has_half: false,
+                    has_colon: false,
                 };
                 self.stamp(Some(year), month, day, of_day)
             }
@@ -172,7 +197,7 @@ impl Cursor<'_> {
         };
         self.take(sign)?;
         let day = self.number(1, 2)?;
-        let of_day = if self.peek() == Some(b'-') && has_dotted_time(self.rest()) {
+        let of_day = if self.peek() == Some(b'-') && shaped(self.rest(), b"-00.00.00").is_some() {
             let of_day = self.dotted_time()?;
             let mut stamp = self.stamp(Some(year), month, day, of_day)?;
             stamp.civil.offset += self.minutes_of_zone();
@@ -186,12 +211,18 @@ impl Cursor<'_> {
 
     /// What may stand between a date and a time of day.
     fn parting(&mut self) -> Option<()> {
-        match self.take_any(b"Tt_-:, \t")? {
+        // `[2026-11-23][08:50:48]`.
+        if self.rest().starts_with(b"][") {
+            self.at += 2;
+            return Some(());
+        }
+        match self.take_any(b"Tt_-:,| \t")? {
             b',' => (self.spaces() > 0 || self.peek()?.is_ascii_digit()).then_some(()),
             b' ' => {
                 self.spaces();
                 // Gin's `2026/11/23 - 08:50:48`, Suricata's `23/11/2026 -- 08:50:48`.
-                if self.rest().starts_with(b"- ") {
+                // Kibana's `Nov 23, 2026 @ 08:50:48`.
+                if matches!(self.rest(), [b'-' | b'@' | b'|', b' ', ..]) {
                     self.at += 2;
                 } else if self.rest().starts_with(b"-- ") {
                     self.at += 3;
@@ -230,15 +261,21 @@ impl Cursor<'_> {
     fn short_first(&mut self) -> Option<Stamp> {
         let first_digits = self.digit_count();
         let first = self.number(1, 2)?;
-        let sign = self.take_any(b"/-. ")?;
+        let sign = match self.peek()? {
+            // Check Point's `23Nov2026  8:50:48`.
+            b'A'..=b'Z' => b'-',
+            _ => self.take_any(b"/-. ")?,
+        };
         if sign == b' ' {
             self.spaces();
         }
-        if let Some(month) = self.month() {
-            let year = match self.take_any(b"/-. ")? {
-                // `23 Nov 08:50:48`.
-                b' ' if !self.is_year_next() => None,
-                _ => Some(self.year()?),
+        if let Some(month) = self.month().or_else(|| self.foreign_month()) {
+            if matches!(self.rest(), [b'.', b' ' | b'-', ..]) {
+                self.at += 1;
+            }
+            let year = match self.peek()? {
+                b'0'..=b'9' if sign == b'-' && self.is_year_next() => Some(self.year()?),
+                _ => self.year_behind_month()?,
             };
             if year.is_some() {
                 self.parting()?;
@@ -254,7 +291,7 @@ impl Cursor<'_> {
         let second = self.number(1, 2)?;
         if self.peek() != Some(sign) {
             // Without a year the month comes first: Android's `11-23 08:50:48`, `11/23 08:50:48`, `11.23 08:50:48`.
-            if first_digits != 2 || second_digits != 2 || !matches!(self.peek(), Some(b' ' | b'-')) {
+            if first_digits != 2 || second_digits != 2 || !matches!(self.peek(), Some(b' ' | b'-' | b'|')) {
                 return None;
             }
             self.at += 1;
@@ -264,16 +301,31 @@ impl Cursor<'_> {
         self.take(sign)?;
         let third_digits = self.digit_count();
         let third = self.number(2, 4)?;
+        // Suricata always writes the day first.
+        let is_day_first = sign == b'.' || first > 12 || self.rest().starts_with(b" -- ");
+        // NetScaler's and cPanel's `11/03/2026:08:50:48` has the month first.
+        let is_joined = sign == b'/' && self.peek() == Some(b':');
         self.parting()?;
         let of_day = self.time(false)?;
+        let is_month_first = second > 12 || first == second || of_day.has_half || is_joined || self.month_first;
         let (year, month, day) = match third_digits {
-            2 if first_digits == 2 && second <= 12 => (2000 + first, second, third),
-            2 if second > 12 => (2000 + third, first, second),
-            4 if sign == b'.' || first > 12 => (third, second, first),
-            4 if second > 12 || first == second || of_day.has_half => (third, first, second),
+            2 if sign == b'.' => (2000 + third, second, first),
+            // WebSphere's `[11/3/26 8:50:48:703 UTC]`.
+            2 if second > 12 || of_day.has_colon => (2000 + third, first, second),
+            2 if first_digits == 2 && second_digits == 2 => (2000 + first, second, third),
+            4 if is_day_first => (third, second, first),
+            4 if is_month_first => (third, first, second),
             _ => return None,
         };
         self.stamp(Some(year), month, day, of_day)
+    }
+
+    /// The year behind a sign and a month's name, where it stands there: `23 Nov 08:50:48` has none.
+    fn year_behind_month(&mut self) -> Option<Option<u32>> {
+        match self.take_any(b"/-. ")? {
+            b' ' if !self.is_year_next() => Some(None),
+            _ => Some(Some(self.year()?)),
+        }
     }
 
     /// What begins with a month's or a day's name.
@@ -295,7 +347,10 @@ impl Cursor<'_> {
                 _ => return self.short_first(),
             }
         }
-        let month = self.month()?;
+        let month = self.month().or_else(|| self.foreign_month())?;
+        if self.rest().starts_with(b". ") {
+            self.at += 1;
+        }
         if let Some(sign @ (b'-' | b'/')) = self.peek() {
             return self.month_and_sign(month, sign);
         }
@@ -311,11 +366,16 @@ impl Cursor<'_> {
             let year = self.year()?;
             self.take_any(b",");
             self.spaces();
+            if self.rest().starts_with(b"@ ") {
+                self.at += 2;
+            }
             Some(year)
         } else {
             None
         };
-        let of_day = self.time(false)?;
+        // GitLab's `June 16, 2026 16:43`, mpd's `Jun 16 16:43 : x`.
+        let is_short = year.is_some() || self.rest().get(5..).is_some_and(|rest| rest.starts_with(b" : "));
+        let of_day = self.time(is_short)?;
         let mut stamp = self.stamp(year.or(Some(2000)), month, day, of_day)?;
         stamp.has_year = year.is_some();
         if year.is_none() && self.peek() == Some(b' ') {
@@ -327,6 +387,9 @@ impl Cursor<'_> {
                 Some(written) => {
                     stamp.civil.year = i64::from(written);
                     stamp.has_year = true;
+                    if stamp.civil.offset == 0 {
+                        stamp.civil.offset = self.zone();
+                    }
                 }
                 None => self.at = back,
             }
@@ -370,144 +433,6 @@ impl Cursor<'_> {
         }
     }
 
-    /// A month's name, short or whole.
-    fn month(&mut self) -> Option<u32> {
-        const NAMES: [&[u8]; 12] = [
-            b"january",
-            b"february",
-            b"march",
-            b"april",
-            b"may",
-            b"june",
-            b"july",
-            b"august",
-            b"september",
-            b"october",
-            b"november",
-            b"december",
-        ];
-        self.name(&NAMES).map(|index| index + 1)
-    }
-
-    fn weekday(&mut self) -> Option<u32> {
-        const NAMES: [&[u8]; 7] = [b"monday", b"tuesday", b"wednesday", b"thursday", b"friday", b"saturday", b"sunday"];
-        self.name(&NAMES)
-    }
-
-    fn name(&mut self, names: &[&[u8]]) -> Option<u32> {
-        let length = self.rest().iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let word = &self.rest()[..length];
-        let is = |name: &&[u8]| {
-            (length == 3 || length == name.len() || length == 4 && name.starts_with(b"sept"))
-                && name.len() >= length
-                && word.eq_ignore_ascii_case(&name[..length])
-        };
-        let index = names.iter().position(is)?;
-        self.at += length;
-        u32::try_from(index).ok()
-    }
-
-    /// `08:50:48.703`, and the AM or PM behind it; the seconds may be missing where `short` is allowed.
-    fn time(&mut self, short: bool) -> Option<OfDay> {
-        let hour = self.number(1, 2)?;
-        self.take(b':')?;
-        let minute = self.fixed(2)?;
-        let (second, nanos) = if self.peek() == Some(b':') {
-            self.at += 1;
-            (self.fixed(2)?, self.fraction())
-        } else if short {
-            (0, 0)
-        } else {
-            return None;
-        };
-        let mut of_day = OfDay { hour, minute, second, nanos, has_half: false };
-        self.half(&mut of_day)?;
-        Some(of_day)
-    }
-
-    /// AM or PM, where it is there. Newer Javas write a narrow space before it.
-    fn half(&mut self, of_day: &mut OfDay) -> Option<()> {
-        let rest = self.rest();
-        let gap = if rest.starts_with("\u{202f}".as_bytes()) { 3 } else { usize::from(rest.first() == Some(&b' ')) };
-        let is_pm = match rest.get(gap..) {
-            Some([b'A' | b'a', b'M' | b'm', after @ ..]) if !begins_word(after) => false,
-            Some([b'P' | b'p', b'M' | b'm', after @ ..]) if !begins_word(after) => true,
-            _ => return Some(()),
-        };
-        if !(1..=12).contains(&of_day.hour) {
-            return None;
-        }
-        of_day.hour = of_day.hour % 12 + if is_pm { 12 } else { 0 };
-        of_day.has_half = true;
-        self.at += gap + 2;
-        Some(())
-    }
-
-    /// `085048`.
-    fn compact_time(&mut self) -> Option<OfDay> {
-        if self.digit_count() != 6 {
-            return None;
-        }
-        let (hour, minute, second) = (self.fixed(2)?, self.fixed(2)?, self.fixed(2)?);
-        Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false })
-    }
-
-    /// `8:5:48:7`, where the last part is milliseconds.
-    fn loose_time(&mut self) -> Option<OfDay> {
-        let hour = self.number(1, 2)?;
-        self.take(b':')?;
-        let minute = self.number(1, 2)?;
-        self.take(b':')?;
-        let second = self.number(1, 2)?;
-        let nanos = match self.peek() {
-            Some(b':') => {
-                self.at += 1;
-                self.number(1, 3)? * 1_000_000
-            }
-            _ => self.fraction(),
-        };
-        Some(OfDay { hour, minute, second, nanos, has_half: false })
-    }
-
-    /// `-08.50.48.703931`.
-    fn dotted_time(&mut self) -> Option<OfDay> {
-        self.take(b'-')?;
-        let hour = self.fixed(2)?;
-        self.take(b'.')?;
-        let minute = self.fixed(2)?;
-        self.take(b'.')?;
-        let second = self.fixed(2)?;
-        Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false })
-    }
-
-    /// DB2's zone, in minutes: the `+060` of `2026-11-23-09.50.48.703931+060`. In seconds; 0 where nothing stands.
-    fn minutes_of_zone(&mut self) -> i64 {
-        let [sign @ (b'+' | b'-'), a @ b'0'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = self.rest() else {
-            return 0;
-        };
-        let minutes = [a, b, c].iter().fold(0, |sum, digit| sum * 10 + i64::from(**digit - b'0'));
-        if begins_word(rest) || minutes > 14 * 60 {
-            return 0;
-        }
-        let seconds = if *sign == b'-' { -minutes * 60 } else { minutes * 60 };
-        self.at += 4;
-        seconds
-    }
-
-    /// An optional fraction of a second in nanoseconds; digits past these are cut off.
-    fn fraction(&mut self) -> u32 {
-        let [b'.' | b',' | b':', digits @ ..] = self.rest() else { return 0 };
-        let count = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        // Behind a colon other things stand, too: `08:50:48:703` is one, `08:50:48:7` is none.
-        if count == 0 || (self.peek() == Some(b':') && count != 3 && count != 6) {
-            return 0;
-        }
-        let digit = |at: usize| digits[..count].get(at).map_or(0, |byte| u32::from(byte - b'0'));
-        let nanos = (0..9).fold(0, |sum, at| sum * 10 + digit(at));
-        self.at += 1 + count;
-        nanos
-    }
-
     fn stamp(&mut self, year: Option<u32>, month: u32, day: u32, of_day: OfDay) -> Option<Stamp> {
         let offset = self.zone();
         let OfDay { hour, minute, second, nanos, .. } = of_day;
@@ -516,76 +441,6 @@ impl Cursor<'_> {
         Time::from_civil(civil)?;
         Some(Stamp { civil, has_year: year.is_some() })
     }
-
-    /// Seconds east of UTC, of what stands there: `Z`, `+01:00`, ` +0100`, `+01`, ` UTC`; 0 where nothing does.
-    fn zone(&mut self) -> i64 {
-        let rest = self.rest();
-        let gap = rest.iter().take(2).take_while(|&&byte| byte == b' ').count();
-        let Some(zone) = rest.get(gap..) else { return 0 };
-        let (offset, length) = match zone {
-            [b'Z' | b'z', after @ ..] if gap == 0 && !begins_word(after) => (0, 1),
-            [sign @ (b'+' | b'-'), digits @ ..] => match numeric_zone(digits, gap == 0) {
-                Some((offset, length)) => (if *sign == b'-' { -offset } else { offset }, length + 1),
-                None => return 0,
-            },
-            _ if gap > 0 || zone.first().is_some_and(u8::is_ascii_uppercase) => {
-                let length = zone.iter().take_while(|byte| byte.is_ascii_uppercase()).count();
-                match named_zone(&zone[..length]) {
-                    Some(offset) if !zone.get(length).is_some_and(|byte| byte.is_ascii_alphanumeric()) => {
-                        (offset, length)
-                    }
-                    _ => return 0,
-                }
-            }
-            _ => return 0,
-        };
-        self.at += gap + length;
-        offset
-    }
-}
-
-fn begins_word(text: &[u8]) -> bool {
-    text.first().is_some_and(u8::is_ascii_alphanumeric)
-}
-
-/// Equivalent: `^-[0-9]{2}\.[0-9]{2}\.[0-9]{2}`.
-fn has_dotted_time(text: &[u8]) -> bool {
-    super::words::shaped(text, b"-00.00.00").is_some()
-}
-
-/// Of `0100`, `01:00` and, where `short` is allowed, `01`: seconds, and how many bytes.
-fn numeric_zone(text: &[u8], short: bool) -> Option<(i64, usize)> {
-    let two = |at: usize| match text.get(at..at + 2) {
-        Some([a @ b'0'..=b'9', b @ b'0'..=b'9']) => Some(i64::from(a - b'0') * 10 + i64::from(b - b'0')),
-        _ => None,
-    };
-    let hours = two(0)?;
-    let (minutes, length) = match text.get(2) {
-        Some(b':') => (two(3)?, 5),
-        Some(b'0'..=b'9') => (two(2)?, 4),
-        _ if short => (0, 2),
-        _ => return None,
-    };
-    let ends = !text.get(length).is_some_and(u8::is_ascii_alphanumeric);
-    (ends && hours <= 14 && minutes < 60).then_some((hours * 3600 + minutes * 60, length))
-}
-
-/// Seconds east of UTC of a zone's name: those of RFC 2822 (section 4.3), and those that mean one thing only.
-fn named_zone(name: &[u8]) -> Option<i64> {
-    let hours = match name {
-        b"UTC" | b"GMT" | b"WET" => 0,
-        b"CET" | b"WEST" => 1,
-        b"CEST" | b"EET" => 2,
-        b"EEST" | b"MSK" => 3,
-        b"JST" => 9,
-        b"EDT" => -4,
-        b"EST" | b"CDT" => -5,
-        b"CST" | b"MDT" => -6,
-        b"MST" | b"PDT" => -7,
-        b"PST" => -8,
-        _ => return None,
-    };
-    Some(hours * 3600)
 }
 
 #[cfg(test)]

@@ -112,6 +112,12 @@ fn plain_lines() {
     check_golden("plain.txt", include_str!("../../tests/golden/parse/plain.txt"));
 }
 
+/// The ways in which programs set a level off, each with a line or two, and words that look like one.
+#[test]
+fn styles_of_levels() {
+    check_golden("styles.txt", include_str!("../../tests/golden/parse/styles.txt"));
+}
+
 #[test]
 fn colours_do_not_hide_a_level() {
     for line in [

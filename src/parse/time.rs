@@ -16,9 +16,10 @@
 use crate::model::time::Time;
 
 use super::stamp::{self, EPOCHS};
-use super::{headers, level};
+use super::{headers, level, markup};
 
 mod keyed;
+mod places;
 
 pub(super) use keyed::of_number;
 use keyed::{end_of_quoted, key, of_text, pairs};
@@ -46,28 +47,18 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
     if let Some((secs, nanos, _)) = headers::tai64n(line) {
         return EPOCHS.contains(&secs).then_some(Time { secs, nanos });
     }
-    if let Some(seconds) = headers::cluster(line) {
-        return of_number(seconds);
+    if let Some(count) = headers::cluster(line).or_else(|| markup::millis_of(line)) {
+        return of_number(count);
     }
-    if let Some(time) = request(line) {
+    if let Some(time) = places::read(line) {
         return time.near(near);
     }
     let line = stamp::behind_name(line).unwrap_or(line);
     klog(line, near).or_else(|| {
         let head =
             Head { text: line, at: 0, depth: 0, asides: 0, tagged: false, cell: false, words: 0, plain: true, near };
-        head.time()
+        head.time().or_else(|| places::in_brackets(line)?.near(near))
     })
-}
-
-/// The time at the end of the line that Rails writes when a request begins.
-///
-/// Equivalent: `^Started [A-Z]+ "[^"]*" for [^ ]+ at (…)$`.
-fn request(line: &[u8]) -> Option<stamp::Stamp> {
-    let rest = line.strip_prefix(b"Started ")?;
-    let rest = rest[rest.iter().take_while(|byte| byte.is_ascii_uppercase()).count()..].strip_prefix(b" \"")?;
-    let rest = rest[rest.iter().position(|&byte| byte == b'"')? + 1..].strip_prefix(b" for ")?;
-    stamp::read(rest[rest.iter().position(|&byte| byte == b' ')?..].strip_prefix(b" at ")?).map(|(stamp, _)| stamp)
 }
 
 /// The time in klog's header, whose date has no sign, and in CockroachDB's.
@@ -122,6 +113,8 @@ impl Head<'_> {
             let rest = self.text.get(self.at..)?;
             let cell = if self.cell { rest.iter().take(MAX_CELL).position(|&byte| byte == b'|') } else { None };
             match (rest.first()?, cell) {
+                // A line of JSON behind what compose or another wrapper wrote.
+                (b'{', _) => return keyed::members(rest, self.near),
                 (b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z', _) => {}
                 (_, Some(length)) => {
                     self.at += length;
@@ -155,6 +148,7 @@ impl Head<'_> {
     fn skip_signs(&mut self) {
         while let Some(byte) = self.text.get(self.at) {
             match byte {
+                b'{' if self.text.get(self.at + 1) == Some(&b'"') => return,
                 b'(' if self.words > 0 => self.asides = self.asides.saturating_add(1),
                 b')' => self.asides = self.asides.saturating_sub(1),
                 _ => {}
@@ -180,7 +174,7 @@ impl Head<'_> {
 
     /// Seconds (with a fraction) or milliseconds since 1970, where nothing but numbers and names stands before.
     fn epoch(&self, rest: &[u8]) -> Option<Time> {
-        if !self.plain || self.depth > 1 {
+        if self.depth > 1 || !self.plain && self.depth == 0 {
             return None;
         }
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -196,13 +190,17 @@ impl Head<'_> {
         let length = length + exponent;
         let fits = match digits {
             10 => exponent == 0 && rest[0] == b'1',
-            13 => self.words == 0 && exponent == 0 && fraction == 0 && rest[0] == b'1',
+            13 | 16 | 19 => self.words == 0 && exponent == 0 && fraction == 0 && rest[0] == b'1',
             1 => self.words == 0 && exponent > 0 && fraction >= 9,
             _ => false,
         };
         let ends = matches!(rest.get(length), Some(b' ' | b'\t' | b',' | b']' | b')' | b'|' | b';' | b':'));
-        // `ID 1795423848 not found` has none, `APPREAD 1117869872 2005.06.04 …` has.
-        let is_followed = !self.tagged || rest.get(length + 1).is_some_and(u8::is_ascii_digit);
+        // `ID 1795423848 not found` has none, `APPREAD 1117869872 2005.06.04 …` and ROS' `[INFO] [1795423848.703931]: x` have.
+        let is_alone = fraction >= 3 && self.depth == 1 && matches!(rest[length..], [b']' | b',', ..]);
+        let ends = ends && (digits < 16 || matches!(rest[length], b' ' | b'\t'));
+        let is_followed = is_alone
+            || self.plain && !self.tagged
+            || self.plain && rest.get(length + 1).is_some_and(u8::is_ascii_digit);
         if fits && ends && is_followed { of_number(&rest[..length]) } else { None }
     }
 
@@ -224,10 +222,13 @@ impl Head<'_> {
             return Word::Passed(length.max(1));
         }
         let next = rest[length..].trim_ascii_start().first();
+        // `Jicofo 2026-11-23 08:50:48.703 INFO: x`: a program's name, where a level stands behind the time.
+        let is_first = || self.words == 0 && next.is_some_and(u8::is_ascii_digit) && is_before_level(&rest[length..]);
         // A user's name before a bracket, a container's before a bar, `time: 2026-11-23 …`.
         let is_set_off = matches!(next, Some(b'[' | b'|'))
             || word.len() > bare.len() && key(bare).is_some()
-            || self.words == 0 && is_protocol(word);
+            || self.words == 0 && is_protocol(word)
+            || is_first();
         // `expires: …` and `2026-11-23 until 2026-11-24` say other times than the event's.
         let has_other =
             is_name && word.len() > bare.len() && bare.iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
@@ -273,6 +274,17 @@ enum Word {
     Passed(usize),
     /// Perhaps a sentence's.
     Text,
+}
+
+/// Whether a date with the year first, a time of day and a level follow.
+fn is_before_level(rest: &[u8]) -> bool {
+    let rest = rest.trim_ascii_start();
+    let Some((_, length)) = stamp::read(rest).filter(|_| rest.get(4).is_some_and(|byte| !byte.is_ascii_digit())) else {
+        return false;
+    };
+    let behind = rest[length..].trim_ascii_start();
+    let end = behind.iter().take(12).position(|byte| matches!(byte, b' ' | b':')).unwrap_or(0);
+    level::upper(&behind[..end], false).is_some()
 }
 
 /// What a load balancer's access log (AWS ALB) begins with.

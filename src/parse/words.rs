@@ -47,6 +47,11 @@ impl Made {
         })
     }
 
+    /// Whether `word` is one sign from beyond ASCII, such as an arrow.
+    pub(super) fn is_symbol(self, word: &[u8]) -> bool {
+        self.classes & (LETTER | DIGIT) == 0 && word.len() < 5 && word.iter().all(|byte| !byte.is_ascii())
+    }
+
     pub(super) fn has(self, classes: u8) -> bool {
         self.classes & classes != 0
     }
@@ -55,6 +60,11 @@ impl Made {
 /// Seconds since 1970, of this century. Equivalent: `^1[0-9]{9}$`.
 pub(super) fn is_epoch(word: &[u8]) -> bool {
     word.len() == 10 && word[0] == b'1' && word.iter().all(u8::is_ascii_digit)
+}
+
+/// Milliseconds since 1970. Equivalent: `^1[0-9]{12}$`.
+pub(super) fn is_epoch_millis(word: &[u8]) -> bool {
+    word.len() == 13 && word[0] == b'1' && word.iter().all(u8::is_ascii_digit)
 }
 
 pub(super) fn is_epoch_next(rest: &[u8]) -> bool {
@@ -133,6 +143,37 @@ pub(super) fn is_name(word: &[u8]) -> bool {
     let inside = word.strip_suffix(b":").unwrap_or(word);
     let inside = inside.get(..inside.len().saturating_sub(1)).unwrap_or(inside);
     word.is_ascii() && inside.iter().any(|byte| byte.is_ascii_digit() || b".@/_$#:-".contains(byte))
+}
+
+/// `HardJob`: a name of several words in one.
+pub(super) fn is_camel(word: &[u8]) -> bool {
+    let is_hump = |pair: &[u8]| pair[0].is_ascii_lowercase() && pair[1].is_ascii_uppercase();
+    word.iter().all(u8::is_ascii_alphabetic) && word.windows(2).any(is_hump)
+}
+
+/// Whether `sign` stands in `word` twice.
+pub(super) fn has_two(word: &[u8], sign: u8) -> bool {
+    word.iter().filter(|&&byte| byte == sign).nth(1).is_some()
+}
+
+/// `2026-11-23-08.50.48`, `2026.11.23-08.50.48`.
+pub(super) fn has_dotted_time(word: &[u8]) -> bool {
+    shaped(word, b"0000-00-00-00.00.00").or_else(|| shaped(word, b"0000.00.00-00.00.00")).is_some()
+}
+
+/// What follows brackets directly behind a name, and their colon: the `(ann)<12>:` of `imap(ann)<12>: x`.
+pub(super) fn behind_asides(rest: &[u8]) -> Option<&[u8]> {
+    let mut at = rest;
+    loop {
+        let close = match at {
+            [b'(', ..] => b')',
+            [b'[', ..] => b']',
+            [b'<', ..] => b'>',
+            [b':', b' ', behind @ ..] if at.len() < rest.len() => return Some(behind),
+            _ => return None,
+        };
+        at = &at[at.iter().take(64).position(|&byte| byte == close)? + 1..];
+    }
 }
 
 /// Whether what follows is a sign that parts columns, as in `shop - WARN - text`.

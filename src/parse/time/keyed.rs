@@ -134,6 +134,9 @@ impl Visitor for Parts<'_> {
         let Some(value) = self.object.get(start..end) else { return true };
         let number = || std::str::from_utf8(value).ok().and_then(|text| text.trim_matches('"').parse::<i64>().ok());
         match name {
+            // PHP's `{"date":"2026-11-23 08:50:48.703931","timezone_type":3,"timezone":"UTC"}`.
+            b"date" => self.date = of_value(value, self.near),
+            b"timezone" if value != b"\"UTC\"" && value != b"\"+00:00\"" => self.date = None,
             b"$date" if !value.starts_with(b"{") => self.date = of_value(value, self.near),
             b"epochSecond" | b"seconds" => self.secs = number(),
             b"nanoOfSecond" | b"nanos" => self.nanos = number().and_then(|nanos| nanos.try_into().ok()).unwrap_or(0),
@@ -152,7 +155,8 @@ pub(super) fn key(name: &[u8]) -> Option<u8> {
     if !matches!(
         name.first()? | 0x20,
         b't' | b'`' | b'd' | b'e' | b'a' | b'i' | b'l' | b'_' | 0x7f | b's' | b'r' | b'w' | b'm'
-    ) {
+    ) && !matches!((name.first()? | 0x20, name.len()), (b'p', 9) | (b'c', 12 | 15) | (b'u', 7 | 8))
+    {
         return None;
     }
     let mut buffer = [0; 32];
@@ -163,16 +167,33 @@ pub(super) fn key(name: &[u8]) -> Option<u8> {
     Some(match &*lower {
         b"@timestamp" => 0,
         b"timestamp" | b"time_stamp" => 1,
-        b"time" | b"@t" => 2,
+        b"time" | b"@t" | b"_timestamp" | b"_time" => 2,
         b"ts" | b"@ts" => 3,
         b"datetime" | b"date_time" | b"eventtime" | b"event_time" | b"logtime" | b"log_time" | b"event.created" => 4,
         b"asctime" | b"instant" | b"timemillis" | b"timestamp_ms" | b"time_iso8601" | b"time_local"
         | b"time_unix_nano" | b"timeunixnano" | b"log.time" | b"log_timestamp" | b"logtimestamp" | b"timestampms" => 5,
+        b"ibm_datetime"
+        | b"event_timestamp"
+        | b"eventtimestamp"
+        | b"timestamp_utc"
+        | b"isotimestamp"
+        | b"eventdatetime"
+        | b"edgestarttimestamp"
+        | b"unixtime"
+        | b"event_ts"
+        | b"messagetime"
+        | b"logged_at"
+        | b"utctime"
+        | b"calendartime"
+        | b"systemtime"
+        | b"timereported"
+        | b"timegenerated"
+        | b"timecreated" => 5,
         b"_source_realtime_timestamp" => 6,
         b"__realtime_timestamp" => 7,
-        b"startutc" | b"start_time" | b"requestreceivedtimestamp" => 8,
+        b"startutc" | b"start_time" | b"requestreceivedtimestamp" | b"requesttime" | b"starttime" => 8,
         b"date" | b"t" | b"dt" | b"when" => 9,
-        b"msec" => 10,
+        b"msec" | b"published" | b"creationtime" | b"createddatetime" | b"activitydatetime" => 10,
         _ => return None,
     })
 }
