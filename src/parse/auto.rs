@@ -12,16 +12,19 @@ use super::{json, logfmt, plain};
 #[inline]
 pub fn level(body: &str) -> Option<Level> {
     match body.trim_ascii_start().as_bytes().first() {
-        Some(b'{') => json::level(body),
+        Some(b'{') if json::begins(body) => json::level(body),
         _ => logfmt::level_of_whole(body).unwrap_or_else(|| plain::parse(body).level),
     }
 }
 
-/// A JSON object, pairs, or text.
+/// A JSON object, pairs, or text. JSON that was cut is text, whose level is the one that was there.
 #[inline]
 pub fn parse<'p, 't: 'p>(body: &'t str, pairs: &'p mut Pairs<'_, 't>) -> Parsed<'p> {
     let found = match body.trim_ascii_start().as_bytes().first() {
-        Some(b'{') => json::parse(body).map(|json| json.parsed(body)),
+        Some(b'{') if json::begins(body) => match json::parse(body) {
+            Some(json) => Some(json.parsed(body)),
+            None => Some(Parsed { level: json::level(body), ..plain::parse(body) }),
+        },
         _ => logfmt::parse_whole(body, pairs),
     };
     found.unwrap_or_else(|| plain::parse(body))

@@ -19,7 +19,7 @@ const MAX_PROSE: usize = 1;
 /// column: Vertica's `Init Session:7f5c <INFO> x`, Ambassador's `diagd 1.0 [P1TMainThread] INFO: x`, `shop: [WARNING] x`.
 pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
     let mut text = &text[..text.len().min(MAX_BEYOND)];
-    let (mut words, mut prose, mut groups) = (0, 0, 0);
+    let (mut words, mut prose, mut groups, mut is_titled) = (0, 0, 0, false);
     loop {
         text = text.trim_ascii_start();
         let close = match text.first()? {
@@ -35,9 +35,12 @@ pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
             let inside = word[1..].trim_ascii();
             let found = level::upper(inside, false).or_else(|| in_angles(word, inside));
             // vCenter's events: `Event [12] [1-1] [2026-11-23T08:50:48Z] [vim.event.EventEx] [error] [] x`.
-            if let Some(level) = found.or_else(|| if groups > 1 { level::set_off(inside) } else { None }) {
+            // And `nginx: [emerg] x`.
+            let is_set_off = groups > 1 || is_titled && words == 1;
+            if let Some(level) = found.or_else(|| if is_set_off { level::set_off(inside) } else { None }) {
                 return Some(level);
             }
+            is_titled = false;
             groups += 1;
             text = rest.get(1..)?;
             continue;
@@ -51,7 +54,7 @@ pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
         if word.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'=')) {
             return None;
         }
-        groups = 0;
+        (groups, is_titled) = (0, name.is_some());
         words += usize::from(word.iter().any(u8::is_ascii_alphanumeric));
         prose += usize::from(word.iter().all(u8::is_ascii_lowercase));
         if words > if time_seen { MAX_BETWEEN } else { 1 } || prose > if time_seen { MAX_PROSE } else { 0 } {

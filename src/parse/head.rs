@@ -144,7 +144,10 @@ impl<'a> Head<'a> {
         if self.is_neutral(word, made) {
             let letter = match word {
                 [letter] if self.time_seen => {
-                    if self.names < 2 || rest.starts_with(b"|") {
+                    // Android Studio's columns: `1234-5678  Tag   com.example  W  x`.
+                    if self.names == 2 && rest.starts_with(b"  ") {
+                        level::letter(*letter)
+                    } else if self.names < 2 || rest.starts_with(b"|") {
                         marks::lettered(word, rest, self.names)
                     } else {
                         marks::before_place(*letter, rest)
@@ -204,7 +207,10 @@ impl<'a> Head<'a> {
             if let Some(level) = marks::before_date(word) {
                 return stamp::read(behind).map_or(Piece::Text, |_| Piece::Level(level));
             }
-            let is_dated = stamp::read(behind).is_some();
+            // A number may stand between: `ImageService: 139853338433792: 2026-11-23 08:50:48,703 …`.
+            let digits = behind.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let dated = behind[digits..].strip_prefix(b": ").filter(|_| made.has(COLON)).unwrap_or(behind);
+            let is_dated = stamp::read(dated).is_some();
             if is_name(word) || from_here.len() == self.whole && is_dated {
                 self.names += 1;
                 return if is_dated { Piece::Neutral } else { Piece::Text };
@@ -294,6 +300,13 @@ impl<'a> Head<'a> {
         if is_first && let Some(level) = marks::before_code(word, rest) {
             return Some(level);
         }
+        // `log4j:WARN x`.
+        if is_first
+            && made.has(COLON)
+            && let Some(level) = marks::between_signs(word, made).filter(|_| !word.contains(&b'/'))
+        {
+            return Some(level);
+        }
         if !self.time_seen {
             return None;
         }
@@ -329,6 +342,10 @@ impl<'a> Head<'a> {
         }
         if let Some(level) = marks::before_aside(rest).or_else(|| marks::before_tag(word, rest)) {
             return Some(level);
+        }
+        // Telegraf's `E! x`.
+        if let [letter, b'!'] = word {
+            return level::letter(*letter);
         }
         // Kodi's `T:17       info <general>: x`.
         if self.names == 1 && self.upper == 0 && self.titles == 0 && rest.starts_with(b" <") {

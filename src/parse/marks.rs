@@ -172,11 +172,10 @@ pub(super) fn bare(word: &[u8], rest: &[u8]) -> Option<Level> {
     let is_bracket = |text: &[u8]| matches!(text.trim_ascii_start(), [b'[' | b'<', ..]);
     let is_title = next.len() > 3 && next[0].is_ascii_uppercase() && next.ends_with(b":");
     let is_named = next.first().is_some_and(u8::is_ascii_alphabetic) && words::is_name(next) || is_title;
-    // libvirt's `1234: error : x`, NLog's `|Error|Shop|x`, Telegraf's `E! x`.
+    // libvirt's `1234: error : x`, NLog's `|Error|Shop|x`.
     let is_apart = words::separated(rest) || rest.trim_ascii_start().starts_with(b":");
     let is_sure = is_bracket(rest) || rest.starts_with(b" (") || is_named || is_bracket(behind) || is_apart;
     match word {
-        [letter, b'!'] => level::letter(*letter),
         // Log4perl's `WARN> x`.
         [name @ .., b'>'] => level::set_off(name),
         _ => level::spoken(word, is_sure),
@@ -199,6 +198,8 @@ pub(super) fn in_group(inside: &[u8]) -> Option<Level> {
         _ => None,
     };
     found.or_else(|| match inside {
+        // Foreman's `[I|app|8c1c]`.
+        [letter, b'|', ..] => level::letter(*letter),
         // xapi's `[error|xs1|12 |Async.x|backtrace]`.
         [b'a'..=b'z', ..] if inside.contains(&b'|') => {
             level::spoken(&inside[..inside.iter().position(|&byte| byte == b'|')?], true)
@@ -294,7 +295,7 @@ pub(super) fn between_signs(word: &[u8], made: words::Made) -> Option<Level> {
     let begin = word.iter().position(is_letter)?;
     let end = word.iter().rposition(is_letter)? + 1;
     let inside = &word[begin..end];
-    let last = match inside.iter().rposition(|byte| matches!(byte, b'/' | b'.')) {
+    let last = match inside.iter().rposition(|byte| matches!(byte, b'/' | b'.' | b':')) {
         Some(at) if begin == 0 && words::is_plain_name(&inside[..at]) && !inside[..at].contains(&b'/') => {
             &inside[at + 1..]
         }

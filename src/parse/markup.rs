@@ -12,19 +12,37 @@ use super::stamp::{self, Stamp};
 /// How much of such a line is looked through.
 const MAX_HEAD: usize = 2048;
 
-/// The level of Windows' `<Event xmlns="…"><System>…<Level>2</Level>…` and of log4j's
+/// The level of Windows' `<Event xmlns="…"><System>…<Level>2</Level>…`, and that of an element with an attribute for it, as log4j's
 /// `<log4j:event logger="…" timestamp="…" level="WARN" …>`.
 pub(super) fn level_of(line: &[u8]) -> Option<Level> {
-    if let Some(rest) = line.strip_prefix(b"<log4j:event ") {
-        return level::upper(value(rest, b" level=")?, true);
-    }
-    match between(windows(line)?, b"<Level>", b'<')? {
+    let Some(event) = windows(line) else { return of_attributes(line) };
+    match between(event, b"<Level>", b'<')? {
         b"1" => Some(Level::Fatal),
         b"2" => Some(Level::Error),
         b"3" => Some(Level::Warn),
         b"0" | b"4" => Some(Level::Info),
         b"5" => Some(Level::Debug),
         _ => None,
+    }
+}
+
+/// The level of the first element's best attribute that is one.
+fn of_attributes(line: &[u8]) -> Option<Level> {
+    let (mut found, mut best) = (None, u8::MAX);
+    let mut rest = &line[..line.len().min(MAX_HEAD)];
+    loop {
+        let equals = rest.iter().position(|byte| matches!(byte, b'=' | b'>')).filter(|&at| rest[at] == b'=');
+        let Some(equals) = equals else { return found };
+        let name = rest[..equals].rsplit(|&byte| byte == b' ').next()?;
+        let Some((quote @ (b'"' | b'\''), inside)) = rest[equals + 1..].split_first() else { return found };
+        let Some(end) = memchr::memchr(*quote, inside) else { return found };
+        if let Some((rank, kind)) = level::key(name)
+            && rank < best
+            && let Some(level) = std::str::from_utf8(&inside[..end]).ok().and_then(|word| level::of_word(kind, word))
+        {
+            (found, best) = (Some(level), rank);
+        }
+        rest = &inside[end + 1..];
     }
 }
 

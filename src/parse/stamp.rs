@@ -166,6 +166,7 @@ impl Cursor<'_> {
 
     fn digits_first(&mut self) -> Option<Stamp> {
         match self.digit_count() {
+            1 | 2 if self.rest().get(self.digit_count()) == Some(&b':') => self.time_first(),
             1 | 2 => self.short_first(),
             4 => self.year_first(),
             6 => self.six_digits(),
@@ -186,6 +187,31 @@ impl Cursor<'_> {
         }
     }
 
+    /// `08:50:48 23/11/2026`, `08:50:48,703 2026-11-23`, `08:50:48, 23 Nov 2026`: a date behind the time of day.
+    fn time_first(&mut self) -> Option<Stamp> {
+        let of_day = self.time(false)?;
+        self.take_any(b",");
+        if self.spaces() == 0 {
+            return None;
+        }
+        let (first_digits, first) = (self.digit_count(), self.number(1, 4)?);
+        let sign = self.take_any(b"-/. ")?;
+        let name = self.month();
+        let second = match name {
+            Some(month) => month,
+            None if sign != b' ' => self.number(1, 2)?,
+            None => return None,
+        };
+        self.take(sign)?;
+        let (year, month, day) = match first_digits {
+            4 => (first, second, self.number(1, 2)?),
+            1 | 2 if name.is_some() || sign == b'.' || first > 12 => (self.fixed(4)?, second, first),
+            1 | 2 if second > 12 || of_day.has_half => (self.fixed(4)?, first, second),
+            _ => return None,
+        };
+        self.stamp(Some(year), month, day, of_day)
+    }
+
     /// `2026-11-23 08:50:48`, `2026 Nov 23 08:50:48`.
     fn year_first(&mut self) -> Option<Stamp> {
         let year = self.fixed(4)?;
@@ -204,7 +230,11 @@ impl Cursor<'_> {
             return Some(stamp);
         } else {
             self.parting()?;
-            self.time(true)?
+            // `2026-11-23 08.50.48`, `2026-11-23_08-50-48`.
+            match self.signed_time() {
+                Some(of_day) => of_day,
+                None => self.time(true)?,
+            }
         };
         self.stamp(Some(year), month, day, of_day)
     }
@@ -224,7 +254,7 @@ impl Cursor<'_> {
                 // Kibana's `Nov 23, 2026 @ 08:50:48`.
                 if matches!(self.rest(), [b'-' | b'@' | b'|', b' ', ..]) {
                     self.at += 2;
-                } else if self.rest().starts_with(b"-- ") {
+                } else if self.rest().starts_with(b"-- ") || self.rest().starts_with(b"at ") {
                     self.at += 3;
                 }
                 Some(())
@@ -366,9 +396,9 @@ impl Cursor<'_> {
             let year = self.year()?;
             self.take_any(b",");
             self.spaces();
-            if self.rest().starts_with(b"@ ") {
-                self.at += 2;
-            }
+            let rest = self.rest();
+            let between = usize::from(rest.starts_with(b"@ ")) * 2 + usize::from(rest.starts_with(b"at ")) * 3;
+            self.at += between;
             Some(year)
         } else {
             None

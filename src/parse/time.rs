@@ -162,7 +162,8 @@ impl Head<'_> {
                 }
                 b'[' | b'(' | b'<' | b'{' => self.depth = self.depth.saturating_add(1),
                 b']' | b')' | b'>' | b'}' => self.depth = self.depth.saturating_sub(1),
-                b' ' | b'\t' | b'|' | b'"' | b'\'' | b'*' | b'#' | b'-' | b'=' | b',' | b';' | b':' | b'.' | b'%' => {}
+                b' ' | b'\t' | b'|' | b'"' | b'\'' | b'*' | b'#' | b'-' | b'=' | b',' | b';' | b':' | b'.' | b'%'
+                | b'!' => {}
                 _ => return,
             }
             if *byte != b' ' {

@@ -21,7 +21,8 @@ pub(super) fn of(line: &[u8]) -> Option<Level> {
         [b'n', b'p', b'm', b' ', rest @ ..] | [b'g', b'y', b'p', b' ', rest @ ..] => node(rest),
         [b'"', rest @ ..] => first_column(rest),
         [b'[', rest @ ..] => before_date(rest),
-        [b'<', b'E' | b'l', ..] => markup::level_of(line),
+        [b'<', b'A'..=b'Z' | b'a'..=b'z', ..] => markup::level_of(line),
+        [b'{', rest @ ..] => of_map(rest),
         [b'0'..=b'9' | b'a'..=b'f', ..] => wine(line).or_else(|| before_date(line)),
         [b'A'..=b'Z' | b'a'..=b'z', ..] => before_date(line),
         _ => None,
@@ -70,6 +71,18 @@ fn node(rest: &[u8]) -> Option<Level> {
         b"notice" | b"info" => Some(Level::Info),
         _ => None,
     }
+}
+
+/// The level in a map as languages print theirs: Python's `{'level': 'error', …}`, Ruby's `{:level=>:error, …}`, Java's
+/// `{level=error, …}`.
+fn of_map(inside: &[u8]) -> Option<Level> {
+    const WAYS: [&[u8]; 4] = [b"'level': '", b":level=>:", b":level=>\"", b"level="];
+    let window = &inside[..inside.len().min(512)];
+    WAYS.iter().find_map(|way| {
+        let at = memmem::find(window, way).filter(|&at| at == 0 || matches!(window[at - 1], b' ' | b','))?;
+        let value = &window[at + way.len()..];
+        level::spoken(&value[..value.iter().position(|byte| !byte.is_ascii_alphabetic())?], true)
+    })
 }
 
 /// QTest's `QWARN  : Shop::cart() x`. Equivalent: `^Q[A-Z]+ +: `.
@@ -153,6 +166,9 @@ mod tests {
         check("Error;2026-11-23 08:50:48;x", Some(Level::Error));
         check("[E] 2026-11-23 08:50:48 x", Some(Level::Error));
         check("E: 2026-11-23 08:50:48 x", Some(Level::Error));
+        check("{'time': 1, 'level': 'error', 'msg': 'x'}", Some(Level::Error));
+        check("{:timestamp=>\"x\", :message=>\"y\", :level=>:warn}", Some(Level::Warn));
+        check("{level=error, msg=x}", Some(Level::Error));
         check("QWARN  : Shop::cart() x", Some(Level::Warn));
         check("npm ERR! code ENOENT", Some(Level::Error));
         check("npm warn deprecated x@1.0.0: no", Some(Level::Warn));
@@ -170,6 +186,10 @@ mod tests {
             "I/O: x",
             "I/O error: x",
             "Q/System: x",
+            "{highlevel=error}",
+            "{level=error",
+            "{'level': 3}",
+            "{",
             "QWARN x",
             "E|2026|x",
             "total: 2026-11-23 08:50:48",

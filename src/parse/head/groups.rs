@@ -102,7 +102,12 @@ impl Head<'_> {
             }
             // Celery's `[2026-11-23 08:50:48,703: WARNING/MainProcess]`.
             let slash = word.iter().position(|&byte| byte == b'/').filter(|_| self.time_seen);
-            let found = level::upper(&word[..slash.unwrap_or(word.len())], self.time_seen && asides == 0);
+            let first = &word[..slash.unwrap_or(word.len())];
+            let found = match first {
+                // logcat's `[ 11-23 08:50:48.703  1234: 5678 I/Tag ]`.
+                [letter] if slash.is_some() => level::letter(*letter),
+                _ => level::upper(first, self.time_seen && asides == 0),
+            };
             // vCenter's `[2026-11-23 08:50:48.703 F5A5AB90 info 'shop' opID=1]`.
             // XenServer's `[20261123T08:50:48.703Z| info|xs1|0 thread_zero||xapi]`.
             let is_quote_next = words.peek().is_some_and(|next| next.starts_with(b"'"));

@@ -2,6 +2,7 @@
 //!
 //! **Invariant**: a part that is not whole is left where it stands, and what stands behind it is not this file's.
 
+use super::super::words::shaped;
 use super::zones::{begins_word, named_zone, signed_zone};
 use super::{Cursor, OfDay};
 
@@ -84,6 +85,18 @@ impl Cursor<'_> {
         self.take(b'.')?;
         let minute = self.fixed(2)?;
         self.take(b'.')?;
+        let second = self.fixed(2)?;
+        Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false, has_colon: false })
+    }
+
+    /// `08.50.48`, `08-50-48` behind a date and what parts them.
+    pub(super) fn signed_time(&mut self) -> Option<OfDay> {
+        let signed = shaped(self.rest(), b"00.00.00").or_else(|| shaped(self.rest(), b"00-00-00"));
+        signed.filter(|behind| !behind.first().is_some_and(u8::is_ascii_alphanumeric))?;
+        let hour = self.fixed(2)?;
+        self.at += 1;
+        let minute = self.fixed(2)?;
+        self.at += 1;
         let second = self.fixed(2)?;
         Some(OfDay { hour, minute, second, nanos: self.fraction(), has_half: false, has_colon: false })
     }

@@ -15,7 +15,7 @@ pub(super) fn read(line: &[u8]) -> Option<Stamp> {
         b'[' => chromium(line),
         b'<' => markup::time_of(line),
         b'0' => sybase(line),
-        b'a'..=b'z' | b'A'..=b'Z' => titled(line),
+        b'a'..=b'z' | b'A'..=b'Z' => titled(line).or_else(|| labelled(line)),
         _ => None,
     }
 }
@@ -78,6 +78,14 @@ fn titled(line: &[u8]) -> Option<Stamp> {
     shaped(dated, b"0000-00-00").or_else(|| shaped(dated, b"0000/00/00"))?;
     let (stamp, length) = stamp::read(dated)?;
     matches!(dated[length..], [b' ', b'[' | b'A'..=b'Z' | b'a'..=b'z', ..]).then_some(stamp)
+}
+
+/// LTSV's `time:[23/Nov/2026:08:50:48 +0000]\thost:10.0.0.1\t…`.
+fn labelled(line: &[u8]) -> Option<Stamp> {
+    let dated = line.strip_prefix(b"time:")?;
+    let dated = dated.strip_prefix(b"[").unwrap_or(dated);
+    let (stamp, length) = stamp::read(dated)?;
+    matches!(dated[length..], [b'\t', ..] | [b']', b'\t', ..]).then_some(stamp)
 }
 
 /// Whether `title` is a word for another time than the event's.

@@ -83,6 +83,16 @@ fn one_time_in_many_heads() {
         "November 23, 2026 08:50:48: User x was created",
         "Office_Jet ann 12 [23/Nov/2026:08:50:48 +0000] total 0",
         "1795423848000000 x",
+        "time:[23/Nov/2026:08:50:48 +0000]\thost:10.0.0.1\tstatus:200",
+        "time:2026-11-23T08:50:48Z\tlevel:error",
+        "I[2026-11-23|08:50:48] Executed block",
+        "web-1 | {\"level\":\"info\",\"ts\":1795423848.0}",
+        "NetworkManager[1372]: <warn>  [1795423848.0000] x",
+        "20261123:08:50:48:006441 gpinitsystem:x:gpadmin-[INFO]:-x",
+        "00:0000:00000:00012:2026/11/23 08:50:48.00 server  x",
+        "RP/0/RSP0/CPU0:Nov 23 08:50:48 : config[65]: %MGBL-SYS-5-CONFIG_I : x",
+        "Jicofo 2026-11-23 08:50:48 WARNING: [12] x.y: z",
+        "{\"datetime\":{\"date\":\"2026-11-23 08:50:48.000000\",\"timezone_type\":3,\"timezone\":\"UTC\"}}",
     ] {
         check(line, "2026-11-23T08:50:48Z");
     }
@@ -116,6 +126,9 @@ fn what_only_looks_like_a_time() {
         "list of [23/Nov/2026] and [08:50:48]",
         "1795423848000000000, 1",
         "[INFO] [1795423848]x",
+        "Jicofo 2026-11-23 08:50:48 was better",
+        "time:2026-11-23T08:50:48Z x",
+        "{\"datetime\":{\"date\":\"2026-11-23 08:50:48.000000\",\"timezone_type\":3,\"timezone\":\"Europe/Berlin\"}}",
         "[12:34:1123/085048] x",
         "expires:2026-11-23 08:50:48",
         "Expires:2026-11-23 08:50:48",
