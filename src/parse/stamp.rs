@@ -166,7 +166,7 @@ impl Cursor<'_> {
 
     fn digits_first(&mut self) -> Option<Stamp> {
         match self.digit_count() {
-            1 | 2 if self.rest().get(self.digit_count()) == Some(&b':') => self.time_first(),
+            count @ (1 | 2) if self.rest().get(count) == Some(&b':') => self.time_first(),
             1 | 2 => self.short_first(),
             4 => self.year_first(),
             6 => self.six_digits(),

@@ -23,7 +23,9 @@ pub(super) fn of(line: &[u8]) -> Option<Level> {
         [b'[', rest @ ..] => before_date(rest),
         [b'<', b'A'..=b'Z' | b'a'..=b'z', ..] => markup::level_of(line),
         [b'{', rest @ ..] => of_map(rest),
-        [b'0'..=b'9' | b'a'..=b'f', ..] => wine(line).or_else(|| before_date(line)),
+        [b'0'..=b'9' | b'a'..=b'f', ..] => {
+            wine(line).or_else(|| if line[0].is_ascii_digit() { None } else { before_date(line) })
+        }
         [b'A'..=b'Z' | b'a'..=b'z', ..] => before_date(line),
         _ => None,
     }
@@ -95,6 +97,11 @@ fn qtest(rest: &[u8]) -> Option<Level> {
 ///
 /// Equivalent: `^([0-9]+\.[0-9]+:)?([0-9a-f]{4}:){1,2}(err|warn|trace):`.
 fn wine(line: &[u8]) -> Option<Level> {
+    // A date's fifth byte ends this.
+    let begin = line.iter().take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.')).count();
+    if line.get(begin) != Some(&b':') {
+        return None;
+    }
     let mut parts = line.get(..line.len().min(40))?.split(|&byte| byte == b':').peekable();
     let is_hex = |part: &[u8]| part.len() == 4 && part.iter().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
     let is_seconds = |part: &[u8]| part.contains(&b'.') && part.iter().all(|b| b.is_ascii_digit() || *b == b'.');

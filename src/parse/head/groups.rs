@@ -51,10 +51,10 @@ impl Head<'_> {
             _ => return Piece::Neutral,
         }
         // `[level=error]`, `[level: error]`.
-        let mut pair = inside.splitn(2, |byte| matches!(byte, b'=' | b':'));
-        if let (Some(key), Some(value)) = (pair.next(), pair.next())
-            && level::key(key).is_some()
-            && let Piece::Level(level) = marks::keyed(key, value.trim_ascii())
+        if matches!(inside, [b'l' | b'L' | b's' | b'S', ..])
+            && let Some(at) = inside.iter().position(|byte| matches!(byte, b'=' | b':'))
+            && level::key(&inside[..at]).is_some()
+            && let Piece::Level(level) = marks::keyed(&inside[..at], inside[at + 1..].trim_ascii())
         {
             return Piece::Level(level);
         }
@@ -84,6 +84,16 @@ impl Head<'_> {
         Piece::Neutral
     }
 
+    /// The level that `word` is in any case, by what stands `next` to it or as the first between bars.
+    fn spoken(&self, word: &[u8], next: Option<&[u8]>, barred: bool) -> Option<Level> {
+        let level = level::spoken(word, true)?;
+        let next = next.unwrap_or_default();
+        let is_date = || shaped(next, b"0000/00/00").or_else(|| shaped(next, b"0000-00-00")).is_some();
+        // XenServer's `[20261123T08:50:48.703Z| info|xs1|0 thread_zero||xapi]`, vCenter's
+        // `[2026-11-23 08:50:48.703 F5A5AB90 info 'shop' opID=1]`, Geode's `[warn 2026/11/23 08:50:48.703 UTC shop <main> tid=0x1]`.
+        (barred || next.starts_with(b"'") || !self.time_seen && is_date()).then_some(level)
+    }
+
     fn level_behind_time(&mut self, inside: &[u8]) -> Option<Level> {
         let mut asides = 0;
         let mut words = inside.split(|byte| matches!(byte, b' ' | b'|')).filter(|word| !word.is_empty()).peekable();
@@ -108,15 +118,8 @@ impl Head<'_> {
                 [letter] if slash.is_some() => level::letter(*letter),
                 _ => level::upper(first, self.time_seen && asides == 0),
             };
-            // vCenter's `[2026-11-23 08:50:48.703 F5A5AB90 info 'shop' opID=1]`.
-            // XenServer's `[20261123T08:50:48.703Z| info|xs1|0 thread_zero||xapi]`.
-            let is_quote_next = words.peek().is_some_and(|next| next.starts_with(b"'"));
-            let is_apart = is_quote_next || asides == 0 && inside.contains(&b'|');
-            let found = found.or_else(|| level::spoken(word, true).filter(|_| is_apart));
-            // Geode's `[warn 2026/11/23 08:50:48.703 UTC shop <main> tid=0x1]`.
-            let is_date = |next: &&[u8]| shaped(next, b"0000/00/00").or_else(|| shaped(next, b"0000-00-00")).is_some();
-            let is_date_next = words.peek().is_some_and(is_date);
-            let found = found.or_else(|| marks::before_date(word).filter(|_| !self.time_seen && is_date_next));
+            let found =
+                found.or_else(|| self.spoken(word, words.peek().copied(), asides == 0 && inside.contains(&b'|')));
             // A thread or two may stand between the time and the level: `[2026-11-23 08:50:48,703 pool-3-thread-1 INFO shop]`.
             if found.is_some() || !self.time_seen || asides == MAX_ASIDE {
                 return found;

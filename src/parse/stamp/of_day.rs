@@ -91,7 +91,11 @@ impl Cursor<'_> {
 
     /// `08.50.48`, `08-50-48` behind a date and what parts them.
     pub(super) fn signed_time(&mut self) -> Option<OfDay> {
-        let signed = shaped(self.rest(), b"00.00.00").or_else(|| shaped(self.rest(), b"00-00-00"));
+        let signed = match self.rest().get(2)? {
+            b'.' => shaped(self.rest(), b"00.00.00"),
+            b'-' => shaped(self.rest(), b"00-00-00"),
+            _ => None,
+        };
         signed.filter(|behind| !behind.first().is_some_and(u8::is_ascii_alphanumeric))?;
         let hour = self.fixed(2)?;
         self.at += 1;

@@ -152,12 +152,10 @@ const SURE_RANK: u8 = 3;
 /// The rank of a key for times (0 is the best), in any case of its letters.
 pub(super) fn key(name: &[u8]) -> Option<u8> {
     // A cheap test that most keys of a line fail. With this bit set `T` is `t` and `@` is a backtick.
-    if !matches!(
-        name.first()? | 0x20,
-        b't' | b'`' | b'd' | b'e' | b'a' | b'i' | b'l' | b'_' | 0x7f | b's' | b'r' | b'w' | b'm'
-    ) && !matches!((name.first()? | 0x20, name.len()), (b'p', 9) | (b'c', 12 | 15) | (b'u', 7 | 8))
-    {
-        return None;
+    match (name.first()? | 0x20, name.len()) {
+        (b't' | b'`' | b'd' | b'e' | b'a' | b'i' | b'l' | b'_' | 0x7f | b's' | b'r' | b'w' | b'm', _) => {}
+        (b'p', 9) | (b'c', 12 | 15) | (b'u', 7 | 8) => {}
+        _ => return None,
     }
     let mut buffer = [0; 32];
     let lower = buffer.get_mut(..name.len())?;
