@@ -6,6 +6,7 @@
 use crate::model::event::Level;
 
 use super::level;
+use super::marks::{self, Piece};
 
 /// Nothing that marks a level behind the head is farther from it.
 const MAX_BEYOND: usize = 96;
@@ -35,8 +36,8 @@ pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
             let inside = word[1..].trim_ascii();
             let found = level::upper(inside, false).or_else(|| in_angles(word, inside));
             // vCenter's events: `Event [12] [1-1] [2026-11-23T08:50:48Z] [vim.event.EventEx] [error] [] x`.
-            // And `nginx: [emerg] x`.
-            let is_set_off = groups > 1 || is_titled && words == 1;
+            // And `nginx: [emerg] x`, `2026-11-23 08:50:48 main [error] x`.
+            let is_set_off = groups > 1 || (is_titled || time_seen) && words == 1;
             if let Some(level) = found.or_else(|| if is_set_off { level::set_off(inside) } else { None }) {
                 return Some(level);
             }
@@ -46,9 +47,18 @@ pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
             continue;
         }
         let is_apart = rest.starts_with(b" - ") || time_seen && matches!(rest, [b'\t', ..] | [b' ', b' ' | b'|', ..]);
-        let is_column = words > 0 && is_apart;
+        // Behind one name, `2026-11-23 08:50:48 Cart ERROR Disk full`, a sentence's beginning is enough; `Got ERROR from x` has none.
+        let begins = matches!(rest, [b' ', b'A'..=b'Z' | b'[', ..]);
+        let is_column = words > 0 && is_apart || time_seen && words == 1 && prose == 0 && begins;
         let name = word.strip_suffix(b":");
         if let Some(level) = name.or(is_column.then_some(word)).and_then(|name| level::upper(name, false)) {
+            return Some(level);
+        }
+        if words == 1
+            && time_seen
+            && let Some(at) = word.iter().position(|&byte| byte == b'=')
+            && let Piece::Level(level) = marks::keyed(&word[..at], &word[at + 1..])
+        {
             return Some(level);
         }
         if word.iter().any(|byte| matches!(byte, b'"' | b'\'' | b'=')) {

@@ -260,6 +260,11 @@ impl<'a> Head<'a> {
             self.names += 1;
             return Piece::Neutral;
         }
+        // log4j's own `2026-11-23 08:50:48,703 main ERROR Unable to locate appender`.
+        if self.time_seen && self.names == 0 && word == b"main" {
+            self.names += 1;
+            return Piece::Neutral;
+        }
         if self.is_program(word, rest) { Piece::Neutral } else { Piece::Text }
     }
 

@@ -334,7 +334,7 @@ pub(super) fn behind_process<'a>(host: &[u8], rest: &'a [u8]) -> Option<&'a [u8]
     let mut parts = begin.splitn(4, |&byte| byte == b' ');
     let (program, process, message, behind) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let fits = host.first()?.is_ascii_alphabetic()
-        && program.first()?.is_ascii_alphabetic()
+        && super::words::is_plain_name(program)
         && (process == b"-" || is_digits(process))
         && !message.is_empty()
         && matches!(behind, [b'-' | b'[', ..]);

@@ -113,7 +113,8 @@ pub(super) fn before_place(letter: u8, rest: &[u8]) -> Option<Level> {
 /// `Zigbee2MQTT:error 2026-11-23 08:50:48`.
 pub(super) fn before_date(word: &[u8]) -> Option<Level> {
     let word = word.strip_suffix(b":").unwrap_or(word);
-    level::spoken(&word[word.iter().rposition(|&byte| byte == b':').map_or(0, |colon| colon + 1)..], true)
+    let word = &word[word.iter().rposition(|&byte| byte == b':').map_or(0, |colon| colon + 1)..];
+    level::spoken(word, true).or_else(|| level::upper(word, true))
 }
 
 /// rustc's `error[E0382]: x`.

@@ -57,9 +57,14 @@ impl Made {
     }
 }
 
-/// Seconds since 1970, of this century. Equivalent: `^1[0-9]{9}$`.
+/// Seconds since 1970, of this century, with or without a fraction. Equivalent: `^1[0-9]{9}(\.[0-9]+)?$`.
 pub(super) fn is_epoch(word: &[u8]) -> bool {
-    word.len() == 10 && word[0] == b'1' && word.iter().all(u8::is_ascii_digit)
+    let is_part = |(at, byte): (usize, &u8)| byte.is_ascii_digit() || at == 10 && *byte == b'.';
+    word.len() > 9
+        && word[0] == b'1'
+        && word.len() != 11
+        && word.iter().enumerate().all(is_part)
+        && (word.len() == 10 || word[10] == b'.')
 }
 
 /// Milliseconds since 1970. Equivalent: `^1[0-9]{12}$`.
