@@ -5,8 +5,10 @@
 
 use std::hint::black_box;
 
-use tailwater::parse::Parser;
+use tailwater::model::time::Time;
 use tailwater::parse::pairs::Scratch;
+use tailwater::parse::recipe::Recipe;
+use tailwater::parse::types::Typed;
 
 use crate::clock::cpu_of;
 use crate::sample::{self, Kind, Sample};
@@ -29,6 +31,16 @@ const PARSERS: [(&str, &str, Lines); 8] = [
     ("parse: syslog", "syslog", Lines::Behind("<28>Nov 23 08:50:48 node-1 shop[417]: ")),
     ("parse: logfmt, all fields", "logfmt", Lines::Of(Kind::Pairs)),
     ("parse: json, all fields", "json", Lines::Of(Kind::Json)),
+];
+
+/// The same of what is done with a parser's answer, the parser counted in.
+const RECIPES: [(&str, &str, Lines); 2] = [
+    (
+        "parse: json, with three types",
+        "{ as: json, types: { latency: duration, http.status: int, pid: text } }",
+        Lines::Of(Kind::Json),
+    ),
+    ("parse: json, with the time of a field", "{ as: json, time: { field: time } }", Lines::Of(Kind::Json)),
 ];
 
 /// Which lines of the sample.
@@ -59,7 +71,7 @@ impl Lines {
 /// Measures each once.
 pub fn round(sample: &Sample, add: &mut crate::cores::Add<'_>) -> Result<(), String> {
     for (name, typed, lines) in PARSERS {
-        let mut parser = made(typed)?;
+        let mut parser = made(typed)?.parser;
         let lines = lines.of(sample);
         let mut scratch = Scratch::default();
         let mut is_of_its_kind = |line: &&String| !black_box(parser.parse(line, &mut scratch.lend())).missed;
@@ -70,14 +82,31 @@ pub fn round(sample: &Sample, add: &mut crate::cores::Add<'_>) -> Result<(), Str
         }
         add(name, &[], lines.iter().map(String::len).sum(), cpu);
     }
+    for (name, typed, lines) in RECIPES {
+        let Recipe { mut parser, types, time } = made(typed)?;
+        let lines = lines.of(sample);
+        let (mut scratch, mut typed) = (Scratch::default(), Typed::default());
+        let (cpu, _) = cpu_of(|| {
+            for line in &lines {
+                let mut pairs = scratch.lend();
+                let parsed = parser.parse(line, &mut pairs);
+                if let Some(types) = &types {
+                    types.apply(&parsed.fields, Time::default(), &mut typed);
+                    black_box(&typed);
+                }
+                black_box(time.as_ref().map(|time| time.read(&parsed.fields, None)));
+            }
+        });
+        add(name, &[], lines.iter().map(String::len).sum(), cpu);
+    }
     Ok(())
 }
 
-fn made(typed: &str) -> Result<Parser, String> {
+fn made(typed: &str) -> Result<Recipe, String> {
     let settings = sample::settings(&format!(
         "state_dir: /nonexistent\nsources: {{ pods: {{ type: kubernetes, path: /var/log/pods, parse: {typed} }} }}\n\
          sinks: {{ out: {{ type: 'null' }} }}\n"
     ))?;
     let parser = settings.sources.first().and_then(|source| settings.parsers.get(source.parser.0));
-    parser.map(|recipe| recipe.parser.clone()).ok_or_else(|| format!("no parser of `{typed}`"))
+    parser.cloned().ok_or_else(|| format!("no parser of `{typed}`"))
 }

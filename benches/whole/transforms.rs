@@ -13,11 +13,17 @@ use crate::sample::{self, Kind, Sample, with_events};
 
 const MAX_LINE: usize = 256 << 10;
 /// Name of the row, what is typed under `transforms`, and the kind of lines that have such fields; all lines where it is none.
-const TRANSFORMS: [(&str, &str, Option<Kind>); 10] = [
+const TRANSFORMS: [(&str, &str, Option<Kind>); 12] = [
     ("transform: keep by level", "{ keep: 'level >= warn' }", None),
     ("transform: drop by a field", "{ drop: \"fields.path == '/health'\" }", None),
     ("transform: sample", "{ sample: { rate: 0.1 } }", None),
     ("transform: limit, none left out", "{ limit: { lines_per_second: 1000000 } }", None),
+    ("transform: dedupe", "{ dedupe: { within: 1m } }", None),
+    (
+        "transform: metrics",
+        "{ metrics: { seen_total: { labels: { level: '{level}' } }, took: { value: fields.latency, buckets: [0.1, 1] } } }",
+        None,
+    ),
     ("transform: rename", "{ rename: { level: severity } }", Some(Kind::Json)),
     ("transform: remove", "{ remove: [level, thread_name] }", Some(Kind::Json)),
     ("transform: keep_only", "{ keep_only: [message, msg, level, time, ts] }", Some(Kind::Json)),
