@@ -5,6 +5,8 @@
 //!   ─▶ level warn, message `disk nearly full`, fields {"level":"warn","msg":"disk nearly full","stream":"stderr"}
 //! ```
 //!
+//! Of a text that is no JSON only the level is taken: `{"log":"2026/11/23 08:50:48 [warn] 1#1: disk nearly full\n","stream":"stderr"}`.
+//!
 //! **Invariant**: once, and only where what is outside says no level of its own: else it is a program's line with JSON for its message.
 //! No member is lost: one of the outside whose name is inside too is called `outer.NAME`. The line itself is not touched, and
 //! what comes of it is no longer than it is.
@@ -14,12 +16,12 @@ use std::collections::HashSet;
 
 use memchr::memmem;
 
-use crate::model::event::Fields;
+use crate::model::event::{Fields, Level};
 use crate::model::text::Text;
 use crate::model::walk;
 
-use super::json;
 use super::parsed::Parsed;
+use super::{auto, json};
 
 /// Where a line may stand, the best first.
 const KEYS: [&str; 3] = ["log", "message", "msg"];
@@ -42,6 +44,27 @@ impl Nested {
         // Most lines have none, which is known soon.
         memmem::find(line.as_bytes(), b"\"{\\\"")?;
         self.of_object(line)
+    }
+
+    /// The level that the text inside of `line` says at its head, where it is no line of JSON: of `{"log":"… [warn] …"}`.
+    #[inline]
+    pub fn level_of_text(line: &str) -> Option<Level> {
+        // Most lines that say no level have no such text either, and it is known soon.
+        let has = |key: &str| memmem::find(line.as_bytes(), key.as_bytes()).is_some();
+        if !has("\"log\"") && !has("\"message\"") && !has("\"msg\"") {
+            return None;
+        }
+        let texts = walk::members(line).filter_map(|(key, value)| {
+            let rank = KEYS.iter().position(|known| *known == key)?;
+            Some((rank, value.strip_prefix('"')?.strip_suffix('"')?))
+        });
+        let (_, text) = texts.min_by_key(|(rank, _)| *rank)?;
+        let text = Text::Escaped(text).plain();
+        if text.starts_with('{') {
+            return None;
+        }
+        // Last, since it reads the whole line: what is JSON only so far has no members for a sink that wants all of them.
+        auto::level(&text).filter(|_| json::parse(line).is_some())
     }
 
     fn of_object(&mut self, object: &str) -> Option<(Parsed<'_>, &str)> {
@@ -92,7 +115,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::event::Level;
 
     fn check(line: &str, expected: Option<(Option<Level>, &str, &str)>) {
         let mut nested = Nested::default();
@@ -102,6 +124,30 @@ mod tests {
         });
         let expected = expected.map(|(level, message, fields)| (level, message.to_owned(), fields.to_owned()));
         assert_eq!(found, expected, "{line}");
+    }
+
+    #[test]
+    fn levels_of_texts() {
+        let check = |line: &str, expected| assert_eq!(Nested::level_of_text(line), expected, "{line}");
+        check(r#"{"log":"2026/11/23 08:50:48 [notice] 1#1: x\n","stream":"stderr"}"#, Some(Level::Info));
+        check(
+            r#"{"message":"[INFO] 172.17.0.4:36413 - 21583 \"A IN shop.local.\"","kubernetes":{}}"#,
+            Some(Level::Info),
+        );
+        check(r#"{"msg": "level=warn msg=x"}"#, Some(Level::Warn));
+        check(r#"{"msg":"ERROR: x","log":"WARN: y"}"#, Some(Level::Warn));
+        for line in [
+            r#"{"message":"an error occurred"}"#,
+            r#"{"text":"ERROR: x"}"#,
+            r#"{"log":{"message":"ERROR: x"}}"#,
+            r#"{"message":["ERROR: x"]}"#,
+            r#"{"log":"{\"level\":\"error\"}"}"#,
+            r#"{"log":"ERROR: x","cut":"#,
+            r#"{"a":1}"#,
+            "{",
+        ] {
+            check(line, None);
+        }
     }
 
     #[test]

@@ -341,6 +341,7 @@ impl Forge {
         let parsed = match inner {
             Some((inner, _)) if wants > Wants::Level => inner,
             Some((inner, _)) => Parsed { level: inner.level, ..parsed },
+            None if may_wrap => Parsed { level: Nested::level_of_text(head), ..parsed },
             None => parsed,
         };
         let said = field.as_ref().map_or(Said::Nothing, |field| field.read(&parsed.fields, near));
