@@ -20,7 +20,7 @@ const MAX_PROSE: usize = 1;
 /// column: Vertica's `Init Session:7f5c <INFO> x`, Ambassador's `diagd 1.0 [P1TMainThread] INFO: x`, `shop: [WARNING] x`.
 pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
     let mut text = &text[..text.len().min(MAX_BEYOND)];
-    let (mut words, mut prose, mut groups, mut is_titled) = (0, 0, 0, false);
+    let (mut words, mut prose, mut groups, mut is_titled, mut is_arrow) = (0, 0, 0, false, false);
     loop {
         text = text.trim_ascii_start();
         let close = match text.first()? {
@@ -50,7 +50,11 @@ pub(super) fn beyond(text: &[u8], time_seen: bool) -> Option<Level> {
         // Behind one name, `2026-11-23 08:50:48 Cart ERROR Disk full`, a sentence's beginning is enough; `Got ERROR from x` has none.
         let begins = matches!(rest, [b' ', b'A'..=b'Z' | b'[', ..]);
         let is_column = words > 0 && is_apart || time_seen && words == 1 && prose == 0 && begins;
+        // Fabric's `2026-11-23 08:50:48.703 UTC [shop] load -> INFO 002 x`.
+        let is_pointed_at = time_seen && is_arrow;
+        is_arrow = word == b"->";
         let name = word.strip_suffix(b":");
+        let is_column = is_column || is_pointed_at;
         if let Some(level) = name.or(is_column.then_some(word)).and_then(|name| level::upper(name, false)) {
             return Some(level);
         }

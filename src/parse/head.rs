@@ -25,6 +25,7 @@ use crate::model::event::Level;
 use super::beyond;
 use super::headers;
 use super::json;
+use super::leads;
 use super::level;
 use super::marks::{self, Piece};
 use super::stamp;
@@ -32,6 +33,7 @@ use super::untimed;
 use super::words::{self, COLON, DIGIT, LETTER, Made, OTHER, SIGN, is_name, shaped};
 
 mod groups;
+mod rare;
 
 /// No head is longer.
 const MAX_HEAD: usize = 256;
@@ -47,14 +49,18 @@ pub fn level(line: &str) -> Option<Level> {
     }
     // `####<Nov 23, 2026 8:50:48 AM UTC> <Notice> …` of WebLogic, `[#|2026-11-23T08:50:48.703+0000|INFO|…` of GlassFish.
     let bytes = bytes.strip_prefix(b"####").or_else(|| bytes.strip_prefix(b"[#|")).unwrap_or(bytes);
-    let bytes = stamp::behind_name(bytes).unwrap_or(bytes);
+    let bytes = leads::behind(bytes).unwrap_or(bytes);
     let whole = bytes.len();
     let begun = Head { line, rest: bytes, time_seen: false, names: 0, upper: 0, titles: 0, led: false, whole };
     let head = match headers::behind_host(bytes) {
         Some(rest) => Head { rest, time_seen: true, names: 1, upper: MAX_UPPER, ..begun },
         None => match headers::tai64n(bytes) {
             Some((.., rest)) => Head { rest, time_seen: true, ..begun },
-            None => begun,
+            // Bacula's `23-Nov 08:50 shop-dir JobId 12: Error: x`, whose time has no seconds.
+            None => match shaped(bytes, b"00-Aaa 00:00 ") {
+                Some(rest) => Head { rest, time_seen: true, ..begun },
+                None => begun,
+            },
         },
     };
     // What the program itself says goes before what it told syslog.
@@ -216,32 +222,8 @@ impl<'a> Head<'a> {
                 return if is_dated { Piece::Neutral } else { Piece::Text };
             }
         }
-        // A container's name before a bar, as compose writes it.
-        if from_here.len() == self.whole
-            && let Some(line) = behind.strip_prefix(b"| ")
-            && words::is_plain_name(word)
-        {
-            (self.rest, self.whole) = (line, line.len());
-            return match line {
-                [b'{', b'"', ..] => self.payload(),
-                _ => headers::of(line),
-            }
-            .map_or(Piece::Neutral, Piece::Level);
-        }
-        // LTSV's `time:2026-11-23T08:50:48\thost:10.0.0.1\t…`.
-        if made.has(COLON) && rest.starts_with(b"\t") && word.first().is_some_and(u8::is_ascii_lowercase) {
-            return Piece::Neutral;
-        }
-        // The Java wrapper's cell.
-        if word == b"jvm"
-            && let Some(bar) = rest.iter().take(16).position(|&byte| byte == b'|')
-        {
-            self.rest = &rest[bar..];
-            return Piece::Neutral;
-        }
-        // PHP's `PHP Warning:  Undefined variable`, with and without a time before it.
-        if word == b"PHP" && (self.time_seen || from_here.len() == self.whole) {
-            return marks::of_php(rest).map_or(Piece::Text, Piece::Level);
+        if let Some(piece) = self.of_program(word, made, from_here) {
+            return piece;
         }
         // The alerts of clusters begin with a tag and the seconds: `APPREAD 1117869872 2005.06.04 …`.
         let is_tag = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
@@ -281,139 +263,6 @@ impl<'a> Head<'a> {
             return Piece::Neutral;
         }
         piece
-    }
-
-    /// The level of a word that none of the everyday marks fits.
-    fn marked(&self, word: &[u8], made: Made, from_here: &[u8]) -> Option<Level> {
-        let rest = &from_here[word.len()..];
-        if (made.has(COLON) || self.time_seen)
-            && made.has(DIGIT)
-            && let Some(level) = marks::of_message(word, self.time_seen)
-        {
-            return Some(level);
-        }
-        if let Some(level) = untimed::of_domain(word, rest) {
-            return Some(level);
-        }
-        let is_first = from_here.len() == self.whole;
-        if made.has(COLON)
-            && (self.time_seen || is_first || rest.starts_with(b"\t"))
-            && let Some(level) = marks::behind_title(word, rest).or_else(|| marks::behind_key(word, rest))
-        {
-            return Some(level);
-        }
-        if is_first && let Some(level) = marks::before_code(word, rest) {
-            return Some(level);
-        }
-        // `log4j:WARN x`.
-        if is_first
-            && made.has(COLON)
-            && let Some(level) = marks::between_signs(word, made).filter(|_| !word.contains(&b'/'))
-        {
-            return Some(level);
-        }
-        if !self.time_seen {
-            return None;
-        }
-        if made.has(COLON)
-            && let Some(level) = match word {
-                [b'0'..=b'9', ..] => marks::between_colons(word),
-                _ => marks::before_slash(word),
-            }
-        {
-            return Some(level);
-        }
-        if words::is_column_next(word) || words::has_two(word, b',') {
-            return marks::in_columns(from_here, b',').or_else(|| marks::of_topics(word));
-        }
-        if let Some(level) = marks::of_topics(word) {
-            return Some(level);
-        }
-        if words::has_two(word, b';') {
-            return marks::in_columns(from_here, b';');
-        }
-        // `Nov 23 08:50:48 web err tmm[12]: …` of F5.
-        if self.upper == MAX_UPPER && self.names == 1 && words::leads_to_process(rest) {
-            return level::spoken(word, true);
-        }
-        if let Some(level) = marks::of_slashes(word).or_else(|| marks::between_signs(word, made)) {
-            return Some(level);
-        }
-        // The kubelet's lines behind syslog's header.
-        if made.letters == 1
-            && let Some(level) = headers::glog(from_here)
-        {
-            return Some(level);
-        }
-        if let Some(level) = marks::before_aside(rest).or_else(|| marks::before_tag(word, rest)) {
-            return Some(level);
-        }
-        // Telegraf's `E! x`.
-        if let [letter, b'!'] = word {
-            return level::letter(*letter);
-        }
-        // Kodi's `T:17       info <general>: x`.
-        if self.names == 1 && self.upper == 0 && self.titles == 0 && rest.starts_with(b" <") {
-            return level::spoken(word, true);
-        }
-        if self.names > 0 || self.upper > 0 || self.titles > 0 {
-            return None;
-        }
-        marks::before_priority(word, rest).or_else(|| marks::bare(word, rest))
-    }
-
-    /// Whether `word` is a program's name before its process (`shop[123]: …`), what leads to one, or a title that ends in a
-    /// colon. Notes what it is.
-    fn is_program(&mut self, word: &[u8], rest: &'a [u8]) -> bool {
-        if words::is_plain_name(word) && words::is_process_next(rest) {
-            let is_tag = rest.iter().position(|&byte| byte == b']').and_then(|end| rest.get(end + 1)) == Some(&b':');
-            self.names += 1;
-            return self.names <= 3 && (self.time_seen || is_tag);
-        }
-        if !self.time_seen {
-            return false;
-        }
-        // `imap(ann)<12><x>: …`, Heroku's `app[web.1]: …`.
-        if let Some(behind) = words::behind_asides(rest)
-            && words::is_plain_name(word)
-        {
-            self.rest = behind;
-            self.titles += 1;
-            return self.titles <= MAX_TITLES;
-        }
-        // Syslog's header of RFC 5424, where nothing was left of it but the time.
-        if self.names == 0
-            && let Some(behind) = headers::behind_process(word, rest)
-        {
-            (self.rest, self.names) = (behind, 2);
-            return true;
-        }
-        // pgpool's `main pid 12: …`.
-        if word == b"pid" && words::next(rest).first().is_some_and(u8::is_ascii_digit)
-            || word == b"main" && rest.starts_with(b" pid ")
-        {
-            return true;
-        }
-        if let [name @ .., b':'] = word
-            && words::is_plain_name(name)
-        {
-            self.titles += 1;
-            return self.titles <= MAX_TITLES;
-        }
-        // `web sshd[123]: …`, `web mysqld: …`, `cluster [WRN] …`.
-        let next = words::next(rest);
-        let behind = rest.trim_ascii_start().get(next.len()..).unwrap_or_default();
-        let leads = match (next, behind) {
-            ([], [b'[', inside @ ..]) => {
-                let end = inside.iter().take(12).position(|&byte| byte == b']');
-                end.is_some_and(|end| level::upper(&inside[..end], false).is_some())
-            }
-            ([name @ .., b':'], _) => words::is_plain_name(name) && level::set_off(name).is_none(),
-            _ => words::is_process_next(behind),
-        };
-        self.names += u8::from(leads);
-        self.led |= leads;
-        leads && self.names <= 2 && words::is_plain_name(word)
     }
 
     /// Whether `word` is a number, a time, a date or only signs. Notes a time of day.

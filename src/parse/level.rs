@@ -233,7 +233,7 @@ fn unmistakable(lower: &[u8]) -> Option<Level> {
 /// Words that are a level wherever something marks them as one.
 fn marked(lower: &[u8]) -> Option<Level> {
     Some(match lower {
-        b"verbose" => Level::Trace,
+        b"verbose" | b"finest" | b"finer" | b"blat" => Level::Trace,
         b"notice" | b"note" | b"noti" => Level::Info,
         b"fail" => Level::Error,
         b"panic" | b"alert" | b"emergency" => Level::Fatal,
@@ -244,7 +244,7 @@ fn marked(lower: &[u8]) -> Option<Level> {
 /// Words that are levels under a level's key, and in a text mostly something else.
 fn everyday(lower: &[u8]) -> Option<Level> {
     Some(match lower {
-        b"finest" | b"finer" | b"silly" => Level::Trace,
+        b"silly" => Level::Trace,
         b"fine" | b"config" | b"ddebug" | b"subdebug" => Level::Debug,
         b"log" | b"success" => Level::Info,
         b"failure" | b"errs" => Level::Error,

@@ -91,8 +91,8 @@ pub(super) fn lettered(word: &[u8], rest: &[u8], names: u8) -> Option<Level> {
         || next.ends_with(b"]") && next.contains(&b':') && next.contains(&b'.');
     let is_barred = rest.starts_with(b" | ") || rest.starts_with(b"|");
     let is_name = next.len() > 2 && next.ends_with(b":") || is_barred || is_place || is_file;
-    if is_name {
-        return level::letter(*letter);
+    if is_name && let Some(level) = level::letter(*letter) {
+        return Some(level);
     }
     before_place(*letter, rest)
 }
@@ -115,6 +115,40 @@ pub(super) fn before_date(word: &[u8]) -> Option<Level> {
     let word = word.strip_suffix(b":").unwrap_or(word);
     let word = &word[word.iter().rposition(|&byte| byte == b':').map_or(0, |colon| colon + 1)..];
     level::spoken(word, true).or_else(|| level::upper(word, true))
+}
+
+/// The level between a name and a date, and what begins with the date: vdsm's `Thread-1::INFO::2026-11-23 08:50:48,703::x`,
+/// yt's `yt : [WARNING  ] 2026-11-23 08:50:48,703 x`.
+///
+/// Equivalent: `^[A-Za-z0-9._/-]+(::([A-Z]+)::| : \[([A-Za-z]+) *\] )` before a digit.
+pub(super) fn between_name_and_date(line: &[u8]) -> Option<(Level, &[u8])> {
+    let name = line.iter().take(40).position(|byte| matches!(byte, b' ' | b':'))?;
+    let (word, dated) = match &line[name..] {
+        [b':', b':', rest @ ..] => {
+            let end = rest.iter().take(12).position(|byte| !byte.is_ascii_uppercase())?;
+            (&rest[..end], rest[end..].strip_prefix(b"::")?)
+        }
+        [b' ', b':', b' ', b'[', rest @ ..] => {
+            let end = rest.iter().take(14).position(|&byte| byte == b']')?;
+            (rest[..end].trim_ascii(), rest[end..].strip_prefix(b"] ")?)
+        }
+        _ => return None,
+    };
+    let fits = dated.first().is_some_and(u8::is_ascii_digit) && words::is_plain_name(&line[..name]);
+    level::set_off(word).filter(|_| fits).map(|level| (level, dated))
+}
+
+/// The iOS system's `iPhone SpringBoard[1672] <Notice>: x`, where `rest` is what follows the host's name.
+pub(super) fn behind_process(rest: &[u8]) -> Option<Level> {
+    let process = &rest[..rest.iter().take(64).position(|&byte| byte == b'<')?];
+    let inside = &rest[process.len() + 1..];
+    let process = process.trim_ascii_start().strip_suffix(b"] ")?;
+    let digits = process.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let name = process[..process.len() - digits].strip_suffix(b"[")?;
+    let name = name.strip_suffix(b")").unwrap_or(name);
+    let end = inside.iter().take(12).position(|&byte| byte == b'>')?;
+    let fits = digits > 0 && inside[end..].starts_with(b">: ") && !name.is_empty() && !name.contains(&b' ');
+    if fits { level::set_off(&inside[..end]) } else { None }
 }
 
 /// rustc's `error[E0382]: x`.
@@ -207,7 +241,7 @@ pub(super) fn in_group(inside: &[u8]) -> Option<Level> {
         }
         [b'I', b'D', b' ', rest @ ..] => behind_facility(rest.rsplit(|&byte| byte == b' ').next()?),
         [b'0'..=b'9', .., b')'] => {
-            inside.split(|&byte| byte == b':').skip(2).find_map(|part| level::upper(part, false))
+            inside.split(|&byte| byte == b':').skip(1).find_map(|part| level::upper(part, false))
         }
         _ => {
             let (module, rest) = inside.split_at(inside.iter().position(|&byte| byte == b',')?);
@@ -226,7 +260,8 @@ pub(super) fn of_php(rest: &[u8]) -> Option<Level> {
     let next = rest.trim_ascii_start();
     let colon = next.iter().take(20).position(|&byte| byte == b':')?;
     match &next[..colon] {
-        b"Fatal error" | b"Parse error" => Some(Level::Error),
+        b"Fatal error" => Some(Level::Fatal),
+        b"Parse error" => Some(Level::Error),
         b"Deprecated" => Some(Level::Info),
         name => level::set_off(name),
     }

@@ -11,7 +11,7 @@
 //!   that a header line gives
 //! - [`plain`]: a line that is only text, and [`head`]: the level at its beginning (`headers`: forms of single letters,
 //!   `untimed`: those without a time, `markup`: events as XML, `marks`: what marks a level, `beyond`: what does so behind
-//!   the head, `words`: what other words are)
+//!   the head, `leads`: what is passed before it, `words`: what other words are)
 //! - [`level`]: which keys and which words mean which level
 //! - [`time`]: the time that a line says, at its head or under a key (`time/keyed`), and `stamp`: the forms of it
 //! - [`parsed`], [`pairs`]: the answer, and the memory that its pairs are lent from
@@ -31,6 +31,7 @@ pub mod head;
 mod headers;
 pub mod json;
 pub mod known;
+mod leads;
 pub mod level;
 pub mod logfmt;
 mod marks;

@@ -20,6 +20,7 @@ use crate::model::time::{Civil, Time};
 use super::words::shaped;
 use zones::named_zone;
 
+mod cursor;
 mod names;
 mod of_day;
 mod zones;
@@ -72,27 +73,6 @@ fn begin(text: &[u8], month_first: bool) -> Option<(Stamp, usize)> {
     ends.then_some((stamp, cursor.at))
 }
 
-/// What follows a name and a colon directly before a time: `shop.log:2026-11-23 08:50:48`, a process's
-/// `12:20261123:085048.703`.
-pub(super) fn behind_name(text: &[u8]) -> Option<&[u8]> {
-    if !text.first()?.is_ascii_alphanumeric() {
-        return None;
-    }
-    let colon = text.iter().take(MAX_NAME).position(|byte| matches!(byte, b':' | b' ' | b'[' | b'"'))?;
-    let rest = text.get(colon..)?.strip_prefix(b":").filter(|_| colon > 0)?;
-    // `expires:2026-11-23 08:50:48` says another time than the event's.
-    let is_name = |byte: &u8| byte.is_ascii_digit() || byte.is_ascii_uppercase() || b"._/-".contains(byte);
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    // IOS XR's `RP/0/RSP0/CPU0:Nov 23 08:50:48.703 : x`.
-    let is_place = digits == 0 && text[..colon].contains(&b'/');
-    let fits = (matches!(digits, 4 | 8) || is_place)
-        && text[1..colon].iter().chain(text[..1].iter().filter(|byte| byte.is_ascii_digit())).any(is_name);
-    (fits && read(rest).is_some()).then_some(rest)
-}
-
-/// No name before a time is longer.
-const MAX_NAME: usize = 64;
-
 /// `text`, as far as it was read.
 struct Cursor<'a> {
     text: &'a [u8],
@@ -115,55 +95,6 @@ struct OfDay {
 }
 
 impl Cursor<'_> {
-    fn rest(&self) -> &[u8] {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn take(&mut self, byte: u8) -> Option<()> {
-        (self.peek()? == byte).then(|| self.at += 1)
-    }
-
-    fn take_any(&mut self, bytes: &[u8]) -> Option<u8> {
-        let byte = self.peek().filter(|byte| bytes.contains(byte))?;
-        self.at += 1;
-        Some(byte)
-    }
-
-    fn spaces(&mut self) -> usize {
-        let from = self.at;
-        while self.peek() == Some(b' ') {
-            self.at += 1;
-        }
-        self.at - from
-    }
-
-    fn digit_count(&self) -> usize {
-        self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count()
-    }
-
-    /// A number of `least` to `most` digits, all that are there.
-    fn number(&mut self, least: usize, most: usize) -> Option<u32> {
-        let count = self.digit_count();
-        if count < least || count > most {
-            return None;
-        }
-        self.fixed(count)
-    }
-
-    /// A number of the next `count` digits.
-    fn fixed(&mut self, count: usize) -> Option<u32> {
-        let digits = self.rest().get(..count)?;
-        let number = digits
-            .iter()
-            .try_fold(0_u32, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + u32::from(byte - b'0')))?;
-        self.at += count;
-        Some(number)
-    }
-
     fn digits_first(&mut self) -> Option<Stamp> {
         match self.digit_count() {
             count @ (1 | 2) if self.rest().get(count) == Some(&b':') => self.time_first(),
@@ -222,6 +153,10 @@ impl Cursor<'_> {
             None => return None,
         };
         self.take(sign)?;
+        // Cisco's `2026 Nov  3 08:50:48`.
+        if sign == b' ' {
+            self.spaces();
+        }
         let day = self.number(1, 2)?;
         let of_day = if self.peek() == Some(b'-') && shaped(self.rest(), b"-00.00.00").is_some() {
             let of_day = self.dotted_time()?;
@@ -300,7 +235,7 @@ impl Cursor<'_> {
             self.spaces();
         }
         if let Some(month) = self.month().or_else(|| self.foreign_month()) {
-            if matches!(self.rest(), [b'.', b' ' | b'-', ..]) {
+            if matches!(self.rest(), [b'.', b' ' | b'-' | b'/', ..]) {
                 self.at += 1;
             }
             let year = match self.peek()? {
@@ -341,8 +276,11 @@ impl Cursor<'_> {
         let (year, month, day) = match third_digits {
             2 if sign == b'.' => (2000 + third, second, first),
             // WebSphere's `[11/3/26 8:50:48:703 UTC]`.
-            2 if second > 12 || of_day.has_colon => (2000 + third, first, second),
-            2 if first_digits == 2 && second_digits == 2 => (2000 + first, second, third),
+            2 if second > 12 || of_day.has_colon || of_day.has_half => (2000 + third, first, second),
+            // Spark's `26/11/23 08:50:48`; in `11/05/18 08:50:48` the first or the last may be the year.
+            2 if first_digits == 2 && second_digits == 2 && (first > 12 || sign == b'-') => {
+                (2000 + first, second, third)
+            }
             4 if is_day_first => (third, second, first),
             4 if is_month_first => (third, first, second),
             _ => return None,

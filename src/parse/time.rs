@@ -16,7 +16,7 @@
 use crate::model::time::Time;
 
 use super::stamp::{self, EPOCHS};
-use super::{headers, level, markup};
+use super::{headers, leads, level, markup};
 
 mod keyed;
 mod places;
@@ -47,13 +47,13 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
     if let Some((secs, nanos, _)) = headers::tai64n(line) {
         return EPOCHS.contains(&secs).then_some(Time { secs, nanos });
     }
-    if let Some(count) = headers::cluster(line).or_else(|| markup::millis_of(line)) {
+    if let Some(count) = headers::cluster(line).or_else(|| markup::millis_of(line)).or_else(|| places::audit(line)) {
         return of_number(count);
     }
     if let Some(time) = places::read(line) {
         return time.near(near);
     }
-    let line = stamp::behind_name(line).unwrap_or(line);
+    let line = leads::behind(line).unwrap_or(line);
     klog(line, near).or_else(|| {
         let head =
             Head { text: line, at: 0, depth: 0, asides: 0, tagged: false, cell: false, words: 0, plain: true, near };
@@ -229,6 +229,11 @@ impl Head<'_> {
         let is_set_off = matches!(next, Some(b'[' | b'|'))
             || word.len() > bare.len() && key(bare).is_some()
             || self.words == 0 && is_protocol(word)
+            // A host's name behind syslog's priority: `<189>switch: 2026 Nov 23 08:50:48 UTC: x`.
+            || word.len() > bare.len()
+                && self.words == 1
+                && self.text.starts_with(b"<")
+                && next.is_some_and(u8::is_ascii_digit)
             || is_first();
         // `expires: …` and `2026-11-23 until 2026-11-24` say other times than the event's.
         let has_other =

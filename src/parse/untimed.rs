@@ -6,7 +6,8 @@ use memchr::memmem;
 
 use crate::model::event::Level;
 
-use super::{headers, level, markup, stamp};
+use super::words::shaped;
+use super::{headers, level, marks, markup, stamp};
 
 /// The level of a line that begins with one of the headers.
 #[inline]
@@ -20,13 +21,13 @@ pub(super) fn of(line: &[u8]) -> Option<Level> {
         [letter, b'/', tag @ ..] => android_tag(*letter, tag),
         [b'n', b'p', b'm', b' ', rest @ ..] | [b'g', b'y', b'p', b' ', rest @ ..] => node(rest),
         [b'"', rest @ ..] => first_column(rest),
-        [b'[', rest @ ..] => before_date(rest),
+        [b'[', rest @ ..] => before_date(rest).or_else(|| vlc(rest)),
         [b'<', b'A'..=b'Z' | b'a'..=b'z', ..] => markup::level_of(line),
         [b'{', rest @ ..] => of_map(rest),
         [b'0'..=b'9' | b'a'..=b'f', ..] => {
-            wine(line).or_else(|| if line[0].is_ascii_digit() { None } else { before_date(line) })
+            wine(line).or_else(|| if line[0].is_ascii_digit() { falco(line) } else { before_date(line) })
         }
-        [b'A'..=b'Z' | b'a'..=b'z', ..] => before_date(line),
+        [b'A'..=b'Z' | b'a'..=b'z', ..] => before_date(line).or_else(|| Some(marks::between_name_and_date(line)?.0)),
         _ => None,
     }
 }
@@ -47,6 +48,33 @@ fn before_date(text: &[u8]) -> Option<Level> {
         word => level::spoken(word, true),
     }?;
     stamp::read(rest).map(|_| level)
+}
+
+/// Falco's `08:50:48.703931818: Notice A shell was spawned`, also with a date.
+///
+/// Equivalent: `^([0-9]{4}-[0-9]{2}-[0-9]{2}T)?[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{9}(\+0000)?: ([A-Za-z]+) `.
+fn falco(line: &[u8]) -> Option<Level> {
+    let text = match (line.get(8)?, line.get(29)) {
+        (b'.', _) => shaped(line, b"00:00:00.000000000: "),
+        (_, Some(b'+')) => shaped(line, b"0000-00-00T00:00:00.000000000+0000: "),
+        _ => None,
+    }?;
+    level::set_off(&text[..text.iter().take(16).position(|&byte| byte == b' ')?])
+}
+
+/// VLC's `[00007f5c4c0012a0] main libvlc error: x`, behind an object's address.
+///
+/// Equivalent: `^(0x)?[0-9a-f]{7,16}\] ([a-z0-9_]+ ){2,3}(debug|warning|error): `.
+fn vlc(inside: &[u8]) -> Option<Level> {
+    let inside = inside.strip_prefix(b"0x").unwrap_or(inside);
+    let digits = inside.iter().take(17).take_while(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')).count();
+    let text = inside[digits..].strip_prefix(b"] ").filter(|_| (7..17).contains(&digits))?;
+    let text = &text
+        [..text.iter().take(64).position(|&byte| byte == b':').filter(|colon| text[*colon..].starts_with(b": "))?];
+    let names = text.iter().filter(|&&byte| byte == b' ').count();
+    let is_part = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b' ');
+    let fits = (2..4).contains(&names) && text.iter().all(is_part);
+    if fits { level::set_off(text.rsplit(|&byte| byte == b' ').next()?) } else { None }
 }
 
 /// ESP-IDF's `E (1234) wifi: x`, with milliseconds since the start. Equivalent: `^[EWIDV] \([0-9]+\) [^ ]+: `.

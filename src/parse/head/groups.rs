@@ -30,8 +30,19 @@ impl Head<'_> {
             return Piece::Level(level);
         }
         if inside.first().is_some_and(u8::is_ascii_digit) {
+            // The kernel's priority behind the time of who read it: `2026-11-23T08:50:48 <6>[   30.405126] x`.
+            if let (b'>', [digit @ b'0'..=b'7'], [b'[', ..]) = (close, inside, self.rest)
+                && self.time_seen
+            {
+                return headers::severity(u32::from(digit - b'0')).map_or(Piece::Neutral, Piece::Level);
+            }
             let found = match inside {
                 [.., b')'] => marks::in_group(inside),
+                // SageMaker's `[2026-11-23:08:50:48:INFO]`.
+                _ if inside.get(10) == Some(&b':') => {
+                    let word = shaped(inside, b"0000-00-00:00:00:00:");
+                    word.and_then(|word| level::upper(word, true)).or_else(|| self.level_behind_time(inside))
+                }
                 _ => self.level_behind_time(inside),
             };
             return found.map_or(Piece::Neutral, Piece::Level);
@@ -47,6 +58,11 @@ impl Head<'_> {
             }
             // MySQL's third kind beside notes and warnings.
             (b']', b"System") if self.rest.starts_with(b" [MY-") => return Piece::Level(Level::Info),
+            (b']', [b'A'..=b'Z', b'A'..=b'Z' | b'a'..=b'z', .., b'0'..=b'9'])
+                if self.time_seen && self.behind_stream(inside) =>
+            {
+                return Piece::Neutral;
+            }
             (b']', _) => {}
             _ => return Piece::Neutral,
         }
@@ -61,6 +77,24 @@ impl Head<'_> {
         let named = marks::in_group(inside).or_else(|| headers::glog(inside));
         // `[08:50:48 INF]`, `[2026-11-23T08:50:48Z WARN  module]`, `[INFO module]`.
         named.or_else(|| self.level_behind_time(inside)).map_or(Piece::Neutral, Piece::Level)
+    }
+
+    /// Passes Cloud Foundry's stream behind its source: the `ERR` of `[APP/PROC/WEB/0] ERR x` is no level.
+    fn behind_stream(&mut self, source: &[u8]) -> bool {
+        const SOURCES: [&[u8]; 8] = [b"APP", b"RTR", b"CELL", b"API", b"STG", b"SSH", b"LGR", b"PROXY"];
+        let first = source.split(|&byte| byte == b'/').next().unwrap_or_default();
+        let stream = self.rest.trim_ascii_start();
+        let behind = stream.strip_prefix(b"ERR").or_else(|| stream.strip_prefix(b"OUT"));
+        let behind = behind.filter(|behind| matches!(behind, [] | [b' ', ..]));
+        match behind {
+            Some(behind)
+                if first.len() < source.len() && SOURCES.iter().any(|name| name.eq_ignore_ascii_case(first)) =>
+            {
+                self.rest = behind;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// ClickHouse's query (`2026.11.23 08:50:48.703931 [ 1 ] {8c1c5ad6-…} <Error> …`) and Airflow's place (`{task.py:12}`,

@@ -15,7 +15,9 @@ impl Cursor<'_> {
         let mut of_day = OfDay { hour, minute, second: 0, nanos: 0, has_half: false, has_colon: false };
         if matches!(self.rest(), [b':', b'0'..=b'9', ..]) {
             self.at += 1;
-            of_day.second = self.fixed(2)?;
+            // libvirt's `08:50:8.703+0000`.
+            let digits = if matches!(self.rest(), [_, b'.', b'0'..=b'9', ..]) { 1 } else { 2 };
+            of_day.second = self.fixed(digits)?;
             let (at, colon) = (self.at, self.peek() == Some(b':'));
             of_day.nanos = self.fraction();
             of_day.has_colon = colon && self.at > at;

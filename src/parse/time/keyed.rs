@@ -11,7 +11,8 @@ use super::super::stamp::{self, EPOCHS};
 /// A line of pairs is looked through so far.
 const MAX_PAIRS: usize = 4096;
 
-/// The time of two pairs, as firewalls write it: `date=2026-11-23 time=08:50:48`, with or without quotes.
+/// The time of two pairs, as firewalls write it: `date=2026-11-23 time=08:50:48`, with or without quotes,
+/// and of the zone behind them.
 fn of_two_pairs(rest: &[u8], near: Time) -> Option<Time> {
     let mut text = [0; 32];
     let mut length = 0;
@@ -24,6 +25,14 @@ fn of_two_pairs(rest: &[u8], near: Time) -> Option<Time> {
         *text.get_mut(length + end)? = b' ';
         length += end + 1;
         rest = value[end..].strip_prefix(b"\"").unwrap_or(&value[end..]).trim_ascii_start();
+    }
+    // Sophos' `timezone="CEST"`: of a zone that is not known the time is not either.
+    if let Some(zone) = rest.strip_prefix(b"timezone=") {
+        let zone = zone.strip_prefix(b"\"").unwrap_or(zone);
+        let end = zone.iter().position(|byte| matches!(byte, b' ' | b'"')).unwrap_or(zone.len());
+        text.get_mut(length..length + end)?.copy_from_slice(&zone[..end]);
+        length += end;
+        return stamp::read(&text[..length]).filter(|(_, read)| *read == length)?.0.near(near);
     }
     stamp::read(&text[..length])?.0.near(near)
 }

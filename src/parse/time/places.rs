@@ -2,9 +2,9 @@
 //!
 //! **Invariant**: the whole form must fit.
 
-use super::super::markup;
 use super::super::stamp::{self, Stamp};
 use super::super::words::shaped;
+use super::super::{marks, markup};
 
 /// The time of a line of one of these programs.
 #[inline]
@@ -14,8 +14,9 @@ pub(super) fn read(line: &[u8]) -> Option<Stamp> {
         b'L' => game(line),
         b'[' => chromium(line),
         b'<' => markup::time_of(line),
-        b'0' => sybase(line),
-        b'a'..=b'z' | b'A'..=b'Z' => titled(line).or_else(|| labelled(line)),
+        b'0' => sybase(line).or_else(|| month_first(line)),
+        b'1' => month_first(line),
+        b'a'..=b'z' | b'A'..=b'Z' => titled(line).or_else(|| labelled(line)).or_else(|| behind_level(line)),
         _ => None,
     }
 }
@@ -33,6 +34,17 @@ fn request(line: &[u8]) -> Option<Stamp> {
 /// Sybase ASE's `00:0000:00000:00012:2026/11/23 08:50:48.70 server  x`.
 fn sybase(line: &[u8]) -> Option<Stamp> {
     stamp::read(shaped(line, b"00:0000:00000:00000:")?).map(|(stamp, _)| stamp)
+}
+
+/// Suricata's alerts and the records of PBS have the month first: `11/03/2026-08:50:48.703931  [**] [1:2029054:2] x`,
+/// `11/03/2026 08:50:48;0100;PBS_Server;Job;12.x;y`.
+fn month_first(line: &[u8]) -> Option<Stamp> {
+    let rest = shaped(line, b"00/00/0000")?;
+    let is_known = match rest.first()? {
+        b'-' => shaped(rest, b"-00:00:00.000000  [**] [").is_some(),
+        _ => shaped(rest, b" 00:00:00;0000;").or_else(|| shaped(rest, b" 00:00:00.000000;0000;")).is_some(),
+    };
+    if is_known { stamp::read_month_first(line).map(|(stamp, _)| stamp) } else { None }
 }
 
 /// The servers of Source games write the month first: `L 11/23/2026 - 08:50:48: x`.
@@ -78,6 +90,23 @@ fn titled(line: &[u8]) -> Option<Stamp> {
     shaped(dated, b"0000-00-00").or_else(|| shaped(dated, b"0000/00/00"))?;
     let (stamp, length) = stamp::read(dated)?;
     matches!(dated[length..], [b' ', b'[' | b'A'..=b'Z' | b'a'..=b'z', ..]).then_some(stamp)
+}
+
+/// The time behind a name and a level: vdsm's `Thread-1::INFO::2026-11-23 08:50:48,703::x`, yt's
+/// `yt : [WARNING  ] 2026-11-23 08:50:48,703 x`.
+fn behind_level(line: &[u8]) -> Option<Stamp> {
+    stamp::read(marks::between_name_and_date(line)?.1).map(|(stamp, _)| stamp)
+}
+
+/// The seconds since 1970 in the kernel's audit log: `audit: type=1400 audit(1795423848.703:151): x`, with or without
+/// what stands before the parenthesis.
+pub(super) fn audit(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"audit")?;
+    let number = match rest.strip_prefix(b": type=") {
+        Some(kind) => kind[kind.iter().take(8).position(|&byte| byte == b' ')?..].strip_prefix(b" audit(")?,
+        None => rest.strip_prefix(b"(")?,
+    };
+    Some(&number[..number.iter().take(24).position(|&byte| byte == b':')?])
 }
 
 /// LTSV's `time:[23/Nov/2026:08:50:48 +0000]\thost:10.0.0.1\t…`.

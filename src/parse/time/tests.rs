@@ -92,11 +92,27 @@ fn one_time_in_many_heads() {
         "00:0000:00000:00012:2026/11/23 08:50:48.00 server  x",
         "RP/0/RSP0/CPU0:Nov 23 08:50:48 : config[65]: %MGBL-SYS-5-CONFIG_I : x",
         "Jicofo 2026-11-23 08:50:48 WARNING: [12] x.y: z",
+        "<189>: 2026 Nov 23 08:50:48 UTC: %ETHPORT-5-SPEED: x",
+        "<189>switch: 2026 Nov 23 08:50:48 UTC: %ETHPORT-5-SPEED: x",
+        "2026 Nov 23 08:50:48 switch %LLDP-3-PEERS: x",
+        "device=\"SFW\" date=2026-11-23 time=09:50:48 timezone=\"CET\" log_id=1",
+        "device=\"SFW\" date=2026-11-23 time=08:50:48 timezone=\"UTC\"",
+        "Thread-1950::INFO::2026-11-23 08:50:48::dispatcher::94::x",
+        "yt : [WARNING  ] 2026-11-23 08:50:48 x",
+        "shop-6bd6f7cdb-hhbfl web 2026-11-23T08:50:48Z\tinfo\tx",
+        "78017 00cff -- none -- - 2026-11-23T08:50:48+00:00 WARN (4): x",
+        "audit: type=1400 audit(1795423848.000:151): apparmor=\"DENIED\"",
+        "audit(1795423848.000:151): x",
+        "11/23/2026 08:50:48;0100;PBS_Server;Job;12.web;x",
+        "11/23/2026-08:50:48.000000  [**] [1:2029054:2] x",
         "{\"datetime\":{\"date\":\"2026-11-23 08:50:48.000000\",\"timezone_type\":3,\"timezone\":\"UTC\"}}",
     ] {
         check(line, "2026-11-23T08:50:48Z");
     }
     check("1.795423848703931e+09\tINFO\tx", "2026-11-23T08:50:48.703931Z");
+    check("03/11/2026-08:50:48.703931  [**] [1:2029054:2] x", "2026-03-11T08:50:48.703931Z");
+    check("03/11/2026 08:50:48;0100;PBS_Server;Job;12.web;x", "2026-03-11T08:50:48Z");
+    check("10/11/2026 08:50:48.703931;0100;pbs_mom;x", "2026-10-11T08:50:48.703931Z");
     check("1:M 23 Nov 2026 08:50:48.703 * Ready", "2026-11-23T08:50:48.703Z");
     check("{\"ts\":1795423848.7039318}", "2026-11-23T08:50:48.7039318Z");
 }
@@ -139,6 +155,14 @@ fn what_only_looks_like_a_time() {
         "@cafe00006b03fe7200000000 x",
         "a | much longer cell than any table of logs has | 2026-11-23 08:50:48",
         "date=2026-11-23 time=soon",
+        "date=2026-11-23 time=08:50:48 timezone=\"IST\"",
+        "<189>expires at 2026-11-23 08:50:48",
+        "audit(soon:1): x",
+        "audit: type=1400 x",
+        "shop::info::2026-11-23 08:50:48",
+        "shop : [x] 2026-11-23 08:50:48 y",
+        "03/11/2026-08:50:48.703931 x",
+        "03/11/2026 08:50:48;01;x",
         "raise ValueError(\"2026-11-23 08:50:48\")",
         "INSERT INTO x VALUES (1, '2026-11-23 08:50:48')",
         "9876543210 is a phone number",
