@@ -16,6 +16,7 @@
 use crate::model::time::Time;
 
 use super::stamp::{self, EPOCHS};
+use super::words::shaped;
 use super::{headers, leads, level, markup};
 
 mod keyed;
@@ -52,6 +53,10 @@ pub fn find(line: &[u8], near: Time) -> Option<Time> {
     }
     if let Some(time) = places::read(line) {
         return time.near(near);
+    }
+    // A day and a short year, or a number before a time without a year.
+    if line.get(2) == Some(&b' ') && shaped(line, b"00 Aaa 00 00:00:00").is_some() {
+        return None;
     }
     let line = leads::behind(line).unwrap_or(line);
     klog(line, near).or_else(|| {

@@ -155,6 +155,7 @@ fn what_only_looks_like_a_time() {
         "@cafe00006b03fe7200000000 x",
         "a | much longer cell than any table of logs has | 2026-11-23 08:50:48",
         "date=2026-11-23 time=soon",
+        "23 Nov 26 08:50:48 x",
         "date=2026-11-23 time=08:50:48 timezone=\"IST\"",
         "<189>expires at 2026-11-23 08:50:48",
         "audit(soon:1): x",
