@@ -141,7 +141,11 @@ tests: [{ sink: few, input: '{"raw":"{\"p\":\"/a/b\"}"}', expect: [{ fields: { f
     assert_eq!(shown[1]["errors"], serde_json::json!({ "all": ["inner", "client"], "few": ["inner", "client"] }));
     assert_eq!((&shown[1]["event"]["flaw"], &shown[2]["errors"]), (&"not_typed".into(), &Value::Null));
     let shown = text_of(&tailwater(&["explain", "--config", settings], input).stdout);
-    assert_eq!(shown.matches("`inner` cannot be asked or done of it, and is counted so\n").count(), 4, "{shown}");
+    assert_eq!(
+        shown.matches("`inner` does not fit this event, which stays as it is; counted as an error of it\n").count(),
+        4,
+        "{shown}"
+    );
 }
 
 /// A field that Loki would refuse as a time is one for a sink that takes any: each has its own.

@@ -168,7 +168,12 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             };
             step(&trial.sink, text);
             for name in seen.iter().flat_map(|seen| &seen.errors) {
-                step("", format!("{red}`{name}`{reset} cannot be asked or done of it, and is counted so"));
+                step(
+                    "",
+                    format!(
+                        "{red}`{name}`{reset} does not fit this event, which stays as it is; counted as an error of it"
+                    ),
+                );
             }
         }
     }
