@@ -235,6 +235,24 @@ fn a_header_line_is_shown_as_such() {
     assert_eq!(tailwater(&["test", "--config", settings], "").status.code(), Some(0));
 }
 
+/// JSON that says no level of its own has the one of its text, for a sink that takes fields and for one that does not.
+#[test]
+fn a_text_inside_of_json_says_its_level() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = folder.path().join("t.yaml");
+    let input = "{\"log\":\"2026/11/23 08:50:48 [warn] 1#1: x\\n\",\"stream\":\"stderr\"}\n{\"level\":\"info\",\"msg\":\"ERROR: x\"}\n{\"log\":\"ERROR: x\",\n";
+    for sink in ["{ type: stdout, format: text }", "{ type: stdout }", "{ type: loki, url: 'http://127.0.0.1:1' }"] {
+        let text = format!("sources: {{ pipe: {{ type: stdin }} }}\nsinks: {{ one: {sink} }}\nstate_dir: /nowhere\n");
+        fs::write(&settings, text).expect("written");
+        let output = tailwater(&["explain", "--json", "--config", settings.to_str().expect("UTF-8")], input);
+        let levels: Vec<Value> = text_of(&output.stdout)
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("an object")["event"]["level"].clone())
+            .collect();
+        assert_eq!(levels, [Value::from("warn"), Value::from("info"), Value::Null], "{sink} {output:?}");
+    }
+}
+
 /// A limit that has just begun: what it leaves out, and what it would say of it.
 #[test]
 fn what_a_limit_would_say_is_shown() {
