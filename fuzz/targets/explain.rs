@@ -33,7 +33,8 @@ fuzz_target!(|input: (u8, bool, &[u8])| {
         .sinks
         .iter()
         .map(|sink| {
-            let trial::Trial { seen, said, counted, headers } = trial::run(&SETTINGS, sink, &whose.origin, whose.parser, &bytes);
+            let trial::Trial { seen, said, counted, headers } =
+                trial::run(&SETTINGS, sink, &whose.origin, whose.parser, &bytes);
             page::Trial { sink: Arc::clone(&sink.name), seen, said, counted, headers, plain: None }
         })
         .collect();
