@@ -142,7 +142,7 @@ tests: [{ sink: few, input: '{"raw":"{\"p\":\"/a/b\"}"}', expect: [{ fields: { f
     assert_eq!((&shown[1]["event"]["flaw"], &shown[2]["errors"]), (&"not_typed".into(), &Value::Null));
     let shown = text_of(&tailwater(&["explain", "--config", settings], input).stdout);
     assert_eq!(
-        shown.matches("`inner` does not fit this event, which stays as it is; counted as an error of it\n").count(),
+        shown.matches("`inner` does not fit this event, which counts as an error of it\n").count(),
         4,
         "{shown}"
     );

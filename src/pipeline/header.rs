@@ -113,10 +113,17 @@ fn first(state: &mut FeedState) -> Result<First, Found> {
     Ok(if is_all || bytes.len() >= LOOK { First::None } else { First::NotBefore(end) })
 }
 
+/// Whether a feed's parser needs a header that is not looked for yet.
+fn lacks_header(state: &FeedState, forge: &Forge) -> bool {
+    state.header.is_none() && forge.wants_header(state.feed.parser)
+}
+
 impl Pipeline {
     /// Finds the header of a feed where its parser needs it. `Known` where nothing is in the way of reading all that is there.
     pub(super) fn find_header(&mut self, id: OriginId) -> Found {
-        let Some(state) = self.feeds.get(&id).filter(|state| self.lacks_header(state)) else { return Found::Known };
+        let Some(state) = self.feeds.get(&id).filter(|state| lacks_header(state, &self.forge)) else {
+            return Found::Known;
+        };
         // That of the file before is known first, also where that file is looked at later.
         let path = Arc::clone(&state.feed.origin.path);
         let before: Vec<OriginId> = self.schedule.before(state.feed.chain, state.feed.order).collect();
@@ -131,13 +138,9 @@ impl Pipeline {
         self.find_own_header(id)
     }
 
-    fn lacks_header(&self, state: &FeedState) -> bool {
-        state.header.is_none() && self.forge.wants_header(state.feed.parser)
-    }
-
     fn find_own_header(&mut self, id: OriginId) -> Found {
         match self.feeds.get_mut(&id) {
-            Some(state) if state.header.is_none() && self.forge.wants_header(state.feed.parser) => {
+            Some(state) if lacks_header(state, &self.forge) => {
                 // Nothing came since the last look.
                 if state.feed.replayable
                     && state.at_end

@@ -168,12 +168,7 @@ pub fn text(whose: &Whose, trials: &[Trial], bytes: &[u8], style: Style) -> Stri
             };
             step(&trial.sink, text);
             for name in seen.iter().flat_map(|seen| &seen.errors) {
-                step(
-                    "",
-                    format!(
-                        "{red}`{name}`{reset} does not fit this event, which stays as it is; counted as an error of it"
-                    ),
-                );
+                step("", format!("{red}`{name}`{reset} does not fit this event, which counts as an error of it"));
             }
         }
     }
